@@ -1,0 +1,68 @@
+"""Fixtures that give every test its own database, on SQLite and on a real Postgres."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import PostgresServer, start_server
+from tests.support.shared_database import SharedDatabase
+
+SERVER = pytest.StashKey[PostgresServer]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Tell an xdist worker where the one server of this run is."""
+    node.workerinput["postgres"] = _server(node.config).address()
+
+
+def _server(config: pytest.Config) -> PostgresServer:
+    """Return the server of this run, started when first asked for."""
+    if SERVER not in config.stash:
+        config.stash[SERVER] = start_server()
+        config.add_cleanup(config.stash[SERVER].stop)
+    return config.stash[SERVER]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
+    """Return the Postgres server that the whole run shares."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return PostgresServer.at_address(workerinput["postgres"]) if workerinput else _server(request.config)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of an empty database that only this test has."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: PostgresServer) -> Iterator[SharedDatabase]:
+    """Return the database that the tests of this worker take turns on."""
+    database = SharedDatabase(postgres_server.create_database())
+    yield database
+    database.close()
+    postgres_server.drop_database(database.url)
+
+
+@pytest.fixture
+def shared_postgres_url(shared_database: SharedDatabase) -> Iterator[str]:
+    """Return the URL of a database whose ``zep_`` tables may exist already but have no rows."""
+    yield shared_database.url
+    shared_database.empty()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Return the URL of an SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'zep.db'}"
+
+
+@pytest.fixture(params=["sqlite_url", "shared_postgres_url"], ids=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a database without rows, once on SQLite and once on Postgres."""
+    return request.getfixturevalue(request.param)

@@ -1,0 +1,99 @@
+"""The migrations lead to the very tables that first use creates."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from zep_memory_plugin import SchemaOutdated, SessionManager
+from zep_memory_plugin.migrations import configuration, upgrade
+from zep_memory_plugin.migrations.__main__ import main
+from zep_memory_plugin.schema import REVISION
+from zep_memory_plugin.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database without tables."""
+    fixture = {"sqlite": "sqlite_url", "postgres": "postgres_url"}[request.param]
+    return str(request.getfixturevalue(fixture))
+
+
+def engine_of(url: str) -> Engine:
+    return create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+
+
+def structure(engine: Engine) -> dict[str, object]:
+    """Describe every table of ours, as the database itself does."""
+    there = inspect(engine)
+    return {
+        name: (
+            [{key: str(value) for key, value in column.items()} for column in there.get_columns(name)],
+            there.get_pk_constraint(name),
+            there.get_foreign_keys(name),
+            sorted(there.get_unique_constraints(name), key=str),
+            sorted(((index["name"], index["column_names"]) for index in there.get_indexes(name)), key=str),
+        )
+        for name in sorted(there.get_table_names())
+    }
+
+
+def sqlite_text(engine: Engine) -> dict[str, str]:
+    """Return SQLite's own text of each table and index, white space folded."""
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        return {name: " ".join(sql.split()) for name, sql in found}
+
+
+def test_upgrade_from_empty_equals_the_tables_of_first_use(empty_url: str, request: pytest.FixtureRequest) -> None:
+    """Columns, keys and indexes agree in the database's own words."""
+    upgraded = engine_of(empty_url)
+    with upgraded.connect() as connection:
+        upgrade(connection)
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    by_migration = structure(upgraded)
+    sql_by_migration = sqlite_text(upgraded) if upgraded.dialect.name == "sqlite" else {}
+    with upgraded.connect() as connection:
+        for name in reversed(list(by_migration)):
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}" + (" CASCADE" if not sql_by_migration else "")))
+
+    with SessionManager(empty_url) as manager:
+        manager.list_sessions()
+
+    assert structure(upgraded) == by_migration
+    assert sql_by_migration == {} or sqlite_text(upgraded) == sql_by_migration
+    assert [difference for difference in differences if "zep_listing_ids" not in str(difference)] == []
+    upgraded.dispose()
+
+
+def test_first_use_stamps_the_newest_revision() -> None:
+    """The revision that first use writes down is the head of the migrations."""
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == REVISION
+
+
+def test_upgrade_of_a_current_database_changes_nothing(empty_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command can be run again."""
+    with SessionManager(empty_url) as manager:
+        manager.list_sessions()
+    before = structure(engine_of(empty_url))
+
+    main([empty_url])
+
+    assert structure(engine_of(empty_url)) == before
+    assert REVISION in capsys.readouterr().out
+
+
+def test_another_revision_is_refused_with_the_command_that_upgrades(empty_url: str) -> None:
+    """Neither reading nor writing touches tables of another version."""
+    with SessionManager(empty_url) as manager:
+        manager.list_sessions()
+    with engine_of(empty_url).connect() as connection:
+        connection.execute(text("UPDATE zep_schema_version SET version_num = '9999'"))
+
+    with SessionManager(empty_url) as manager, pytest.raises(SchemaOutdated) as caught:
+        manager.list_sessions()
+
+    assert caught.value.found == "9999"
+    assert caught.value.needed == REVISION
+    assert "python -m zep_memory_plugin.migrations" in str(caught.value)

@@ -1,0 +1,114 @@
+"""Messages on their way in: checked, cleaned, counted and given ids, before any I/O."""
+
+import json
+import uuid as uuids
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ..errors import InvalidInput
+from ..models import Message, ToolCall, role_type_of
+from . import checks, jsontext
+
+TokenCounter = Callable[[str], int]
+
+NATIVE_FORMAT = "zep_memory_plugin"
+"""Names our own native form, kept for messages whose text a text column cannot hold as it is."""
+
+_TEXTS = ("role", "content", "name", "tool_call_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that were checked and wait to be appended: rows without session and seq, each uuid once."""
+
+    rows: list[dict[str, Any]]
+    given: frozenset[UUID]
+    """The uuids that the caller chose, which may be stored already."""
+
+    merges: bool
+    """Whether a message with a uuid of the caller brings metadata, to be merged into what is stored."""
+
+
+def estimated_tokens(text: str) -> int:
+    """Estimate the tokens of *text* as a quarter of its characters, rounded up."""
+    return (len(text) + 3) // 4
+
+
+def batch(new: Iterable[Message], token_counter: TokenCounter) -> Batch:
+    """Check *new* and make ids for it; no I/O."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    given: set[UUID] = set()
+    for count, message in enumerate(new, start=1):
+        if count > checks.LARGEST_BATCH:
+            raise InvalidInput("messages", f"are more than {checks.LARGEST_BATCH}; append them in several calls")
+        row = written(message, token_counter)
+        if message.uuid is not None:
+            given.add(row["uuid"])
+            _merge_into(row, rows.get(row["uuid"]))
+        rows[row["uuid"]] = row
+    ordered = list(rows.values())
+    return Batch(ordered, frozenset(given), any(row["metadata"] and row["uuid"] in given for row in ordered))
+
+
+def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
+    """Check *message* and return its columns, but for what the session gives it."""
+    if not isinstance(message, Message):
+        raise InvalidInput("messages", f"hold a {type(message).__name__}, not a Message")
+    tool_calls = _tool_calls_text(message.tool_calls)
+    checks.short_text("role", message.role, checks.LONGEST_ROLE)
+    checks.short_text("name", message.name)
+    checks.short_text("tool_call_id", message.tool_call_id)
+    row = {name: _cleaned(getattr(message, name)) for name in _TEXTS}
+    native_format, native = _native(message, row)
+    return row | {
+        "uuid": message.uuid or uuids.uuid4(),
+        "role_type": message.role_type or role_type_of(message.role),
+        "content": checks.size("content", row["content"]),
+        "tool_calls": checks.size("tool_calls", tool_calls),
+        "token_count": _token_count(message, tool_calls, token_counter),
+        "metadata": checks.metadata(message.metadata),
+        "created_at": None if message.created_at is None else checks.moment("created_at", message.created_at),
+        "native_format": native_format,
+        "native": checks.size("native", native),
+    }
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else jsontext.clean(text)
+
+
+def _native(message: Message, row: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return the writer's own form, or ours when cleaning the text changed it."""
+    if message.native is not None:
+        return message.native_format, jsontext.clean(message.native)
+    changed = {name: getattr(message, name) for name in _TEXTS if row[name] != getattr(message, name)}
+    return (NATIVE_FORMAT, jsontext.dumps(changed)) if changed else (None, None)
+
+
+def _tool_calls_text(calls: list[ToolCall] | None) -> str | None:
+    if calls is None:
+        return None
+    try:
+        return jsontext.dumps([{"id": call.id, "name": call.name, "args": call.args} for call in calls])
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput("tool_calls", "hold arguments that are not JSON") from error
+
+
+def _token_count(message: Message, tool_calls: str | None, token_counter: TokenCounter) -> int:
+    if message.token_count is not None:
+        return checks.token_count(message.token_count)
+    return token_counter(message.content) + (token_counter(tool_calls) if tool_calls else 0)
+
+
+def _merge_into(row: dict[str, Any], earlier: dict[str, Any] | None) -> None:
+    """Let *row* take the place of an earlier one of the same batch and uuid, metadata merged."""
+    if earlier is not None:
+        row["metadata"] = merged_text(earlier["metadata"], row["metadata"])
+
+
+def merged_text(old: str | None, new: str | None) -> str | None:
+    if old is None or new is None:
+        return new or old
+    return checks.metadata(jsontext.merged(json.loads(old), json.loads(new)))

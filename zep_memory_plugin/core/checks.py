@@ -1,0 +1,209 @@
+"""What may come in. Every function returns the checked value or raises `InvalidInput`."""
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from ..dialects import JsonScalar
+from ..errors import InvalidInput, shown
+from . import jsontext
+
+LONGEST_ID = 255
+"""Characters of a session id or user id."""
+
+LONGEST_ROLE = 64
+"""Characters of a message's role."""
+
+LONGEST_NAME = 1024
+"""Characters of names, email addresses and tool call ids."""
+
+LARGEST_METADATA = 64 * 1024
+"""Bytes of a metadata object as JSON."""
+
+DEEPEST_METADATA = 32
+"""Levels of a metadata object."""
+
+LARGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes of a message's content, tool calls or native form, each."""
+
+LARGEST_BATCH = 10_000
+"""Messages of one append."""
+
+LARGEST_INTEGER = 2**63 - 1
+LARGEST_TOKEN_COUNT = 2**31 - 1
+_LARGEST_JSON_INTEGER_BITS = 4096
+
+
+def session_id(value: object) -> str:
+    """Check the id of a session."""
+    return _id("session_id", value)
+
+
+def user_id(value: object) -> str:
+    """Check the id of a user."""
+    return _id("user_id", value)
+
+
+def optional_user_id(value: object) -> str | None:
+    """Check the id of a user, which may be None."""
+    return None if value is None else _id("user_id", value)
+
+
+def _id(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(field, f"is {_type(value)}, not text")
+    if not 1 <= len(value) <= LONGEST_ID:
+        raise InvalidInput(field, f"{shown(value)} has {len(value)} characters; allowed are 1 to {LONGEST_ID}")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise InvalidInput(field, f"{shown(value)} holds a control character or half a surrogate pair")
+    return str(value)
+
+
+def short_text(field: str, value: str | None, longest: int = LONGEST_NAME) -> str | None:
+    """Check a text of bounded length, which may be None."""
+    if value is not None and len(value) > longest:
+        raise InvalidInput(field, f"has {len(value)} characters; allowed are {longest}")
+    return value
+
+
+def size(field: str, text: str | None, largest: int = LARGEST_MESSAGE) -> str | None:
+    """Check the bytes of *text*."""
+    if text is not None and len(text) * 4 > largest and (used := len(text.encode(errors="replace"))) > largest:
+        raise InvalidInput(field, f"has {used} bytes; allowed are {largest}")
+    return text
+
+
+def limit(value: object, field: str = "limit") -> int | None:
+    """Check a number of rows; None is no limit."""
+    return None if value is None else _count(field, value)
+
+
+def cursor(value: object) -> int:
+    """Check the position after which a listing goes on."""
+    return _count("cursor", value)
+
+
+def positive(field: str, value: object) -> int:
+    """Check a whole number of at least 1."""
+    if (number := _count(field, value)) == 0:
+        raise InvalidInput(field, "is 0; allowed are whole numbers from 1")
+    return number
+
+
+def _count(field: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidInput(field, f"is {_type(value)}, not a whole number")
+    if not 0 <= value <= LARGEST_INTEGER:
+        raise InvalidInput(field, f"is {shown(value)}; allowed are whole numbers from 0 to 2**63 - 1")
+    return value
+
+
+def token_count(value: int) -> int:
+    """Check a number of tokens."""
+    if not 0 <= value <= LARGEST_TOKEN_COUNT:
+        raise InvalidInput("token_count", f"is {shown(value)}; allowed are whole numbers from 0 to 2**31 - 1")
+    return value
+
+
+def uuid(value: object) -> UUID:
+    """Check the uuid of a message."""
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str):
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise InvalidInput("uuid", f"is {shown(value)}, not a UUID")
+
+
+def moment(field: str, value: object) -> datetime:
+    """Check a moment and return it in UTC."""
+    if not isinstance(value, datetime):
+        raise InvalidInput(field, f"is {_type(value)}, not a datetime")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise InvalidInput(field, "has no timezone; give a timezone, such as datetime.now(timezone.utc)")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput(field, f"is {shown(value)}; allowed are the years 1 to 9999 in UTC") from error
+
+
+def metadata(value: object) -> str | None:
+    """Check a metadata object and return it as JSON text."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidInput("metadata", f"is {_type(value)}, not an object")
+    _json_values(value)
+    return size("metadata", jsontext.dumps(value), LARGEST_METADATA)
+
+
+def _json_values(value: dict[Any, Any]) -> None:
+    """Walk through *value* without recursion, which a deep or circular object would exhaust."""
+    waiting: list[tuple[str, Any, int]] = [("metadata", value, 1)]
+    while waiting:
+        path, item, level = waiting.pop()
+        if isinstance(item, dict | list) and level > DEEPEST_METADATA:
+            raise InvalidInput("metadata", f"is nested more than {DEEPEST_METADATA} levels deep")
+        if isinstance(item, dict):
+            waiting += [(f"{path}[{_key(path, key)}]", entry, level + 1) for key, entry in item.items()]
+        elif isinstance(item, list):
+            waiting += [(f"{path}[{index}]", entry, level + 1) for index, entry in enumerate(item)]
+        else:
+            _json_scalar(path, item)
+
+
+def _key(path: str, key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidInput(shown(path), f"has the key {shown(key)}; keys are text")
+    return shown(key)
+
+
+def _json_scalar(path: str, item: object) -> None:
+    if item is None or isinstance(item, str | bool):
+        return
+    if isinstance(item, int) and item.bit_length() <= _LARGEST_JSON_INTEGER_BITS:
+        return
+    if isinstance(item, float) and math.isfinite(item):
+        return
+    problem = "a number that JSON cannot hold" if isinstance(item, int | float) else f"{_type(item)}, no JSON type"
+    raise InvalidInput(path if len(path) < LONGEST_ID else "metadata", f"is {problem}")
+
+
+def metadata_filter(value: object) -> dict[str, JsonScalar] | None:
+    """Check a filter on metadata: an object of plain values, each to be equal to that of the same key."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InvalidInput("metadata", f"is {_type(value)}, not an object")
+    return {_filter_text("key", key): _filter_value(entry) for key, entry in value.items()}
+
+
+def _filter_value(value: object) -> JsonScalar:
+    if isinstance(value, str):
+        return _filter_text("value", value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise InvalidInput(
+        "metadata", f"is filtered by {_type(value)}; allowed are text, 64-bit numbers, booleans and None"
+    )
+
+
+def _filter_text(part: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput("metadata", f"is filtered by a {part} that is {_type(value)}, not text")
+    if jsontext.clean(value) != value:
+        raise InvalidInput("metadata", f"is filtered by a {part} that holds NUL or half a surrogate pair")
+    return value
+
+
+def _type(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"

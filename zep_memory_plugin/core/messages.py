@@ -1,0 +1,246 @@
+"""Messages: appending, reading, changing."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy.engine import Row
+
+from ..database import Stamp
+from ..dialects import Append, Appended, dialect_of, transaction
+from ..errors import MessageNotFound
+from ..models import Message, Metadata, ToolCall
+from ..tables import messages, sessions
+from . import checks, jsontext
+from . import sessions as session_rows
+from .batches import NATIVE_FORMAT, Batch, TokenCounter, merged_text, written
+
+MOST_PARAMETERS = 30_000
+"""Bound parameters of one statement; SQLite's own limit is 32,766."""
+
+_OVERWRITTEN = (
+    "role",
+    "role_type",
+    "name",
+    "content",
+    "tool_calls",
+    "tool_call_id",
+    "token_count",
+    "native_format",
+    "native",
+)
+
+
+def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, user_id: str | None) -> list[Message]:
+    """Append *new* to a session, which is created or undeleted when need be."""
+    checked, owner = checks.session_id(session_id), checks.optional_user_id(user_id)
+    if not new.rows:
+        return []
+    rows = [{**row, "created_at": row["created_at"] or stamp.now} for row in new.rows]
+    request = Append(checked, owner, rows, stamp.now)
+    appended = None if new.merges else dialect_of(connection).append_at_once(connection, request)
+    if appended is None:
+        with transaction(connection):
+            appended = _append(connection, stamp, request, new.given)
+    return _as_stored(rows, appended)
+
+
+def _append(connection: Connection, stamp: Stamp, request: Append, given: frozenset[UUID]) -> list[Appended]:
+    """Append in several statements of one transaction, under the session's row lock."""
+    last_seq = _take_places(connection, stamp, request)
+    first_try = stamp.attempt == 1
+    known = _known(connection, request, given if first_try else {row["uuid"] for row in request.rows})
+    fresh = [row for row in request.rows if row["uuid"] not in known]
+    if known:
+        _return_places(connection, request, len(request.rows) - len(fresh))
+    placed = [
+        {**row, "session_id": request.session_id, "seq": seq}
+        for seq, row in enumerate(fresh, start=last_seq - len(request.rows) + 1)
+    ]
+    if placed:
+        connection.execute(messages.insert(), placed)
+    kept = [_overwrite(connection, request, row, known[row["uuid"]]) for row in request.rows if row["uuid"] in known]
+    new = [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
+    return new + [appended for appended in kept if appended is not None]
+
+
+def _take_places(connection: Connection, stamp: Stamp, request: Append) -> int:
+    """Lock the session, creating or undeleting it, move its last place on, and return that."""
+    taken = connection.execute(
+        update(sessions)
+        .where(sessions.c.session_id == request.session_id)
+        .values(last_seq=sessions.c.last_seq + len(request.rows), updated_at=request.now, deleted_at=None)
+        .returning(sessions.c.last_seq, sessions.c.user_id)
+    ).first()
+    if taken is None:
+        session_rows.create(connection, stamp, request.session_id)
+        return _take_places(connection, stamp, request)
+    session_rows.own(connection, stamp, request.session_id, taken.user_id, request.user_id)
+    last_seq: int = taken.last_seq
+    return last_seq
+
+
+def _return_places(connection: Connection, request: Append, count: int) -> None:
+    connection.execute(
+        update(sessions).where(sessions.c.session_id == request.session_id).values(last_seq=sessions.c.last_seq - count)
+    )
+
+
+def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) -> dict[UUID, Row[Any]]:
+    """Return which of *candidates* the session has already, deleted ones too."""
+    columns = (messages.c.uuid, messages.c.seq, messages.c.created_at, messages.c.metadata, messages.c.deleted_at)
+    found: dict[UUID, Row[Any]] = {}
+    for chunk in chunked(list(candidates), MOST_PARAMETERS):
+        query = select(*columns).where(messages.c.session_id == request.session_id, messages.c.uuid.in_(chunk))
+        found |= {row.uuid: row for row in connection.execute(query)}
+    return found
+
+
+def _overwrite(connection: Connection, request: Append, row: dict[str, Any], stored: Row[Any]) -> Appended | None:
+    """Give a stored message its new content; a deleted one stays as it is."""
+    if stored.deleted_at is not None:
+        return None
+    metadata = merged_text(stored.metadata, row["metadata"])
+    changed = {name: row[name] for name in _OVERWRITTEN}
+    connection.execute(
+        update(messages)
+        .where(messages.c.session_id == request.session_id, messages.c.seq == stored.seq)
+        .values(metadata=metadata, updated_at=request.now, **changed)
+    )
+    return Appended(row["uuid"], stored.seq, stored.created_at, request.now, metadata)
+
+
+def _as_stored(rows: Sequence[dict[str, Any]], appended: Iterable[Appended]) -> list[Message]:
+    """Return the messages that are stored, in the order of *rows*."""
+    places = {place.uuid: place for place in appended}
+    stored = ((row, places[row["uuid"]]) for row in rows if row["uuid"] in places)
+    return [
+        _message((*(row[name] for name in _WRITTEN), place.seq, place.created_at, place.updated_at, place.metadata))
+        for row, place in stored
+    ]
+
+
+def chunked(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    """Cut *items* into pieces of at most *size*."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+_WRITTEN = ("uuid", *_OVERWRITTEN)
+COLUMNS = tuple(messages.c[name] for name in (*_WRITTEN, "seq", "created_at", "updated_at", "metadata"))
+"""What a message is read as, in the order in which `_message` takes it."""
+
+_LIVE = messages.c.deleted_at.is_(None)
+
+
+def _message(row: Sequence[Any]) -> Message:
+    uuid, role, role_type, name, content, tool_calls, tool_call_id, token_count, native_format, native, *place = row
+    seq, created_at, updated_at, metadata = place
+    message = Message.model_construct(
+        role=role,
+        content=content,
+        name=name,
+        tool_calls=None if tool_calls is None else _tool_calls(tool_calls),
+        tool_call_id=tool_call_id,
+        token_count=token_count,
+        metadata=None if metadata is None else json.loads(metadata),
+        uuid=uuid,
+        role_type=role_type,
+        seq=seq,
+        created_at=created_at,
+        updated_at=updated_at,
+        native_format=native_format,
+        native=native,
+    )
+    if native_format == NATIVE_FORMAT and native is not None:
+        return message.model_copy(update={"native_format": None, "native": None, **json.loads(native)})
+    return message
+
+
+def _tool_calls(text: str) -> list[ToolCall]:
+    return [ToolCall.model_construct(**call) for call in json.loads(text)]
+
+
+def read(rows: Iterable[Row[Any]]) -> list[Message]:
+    """Return the messages that *rows* of `COLUMNS` hold."""
+    return [_message(row) for row in rows]
+
+
+def of_session(session_id: object) -> ColumnElement[bool]:
+    """Match the live messages of a session."""
+    return and_(messages.c.session_id == checks.session_id(session_id), _LIVE)
+
+
+def listed(connection: Connection, session_id: str, limit: int | None, cursor: int) -> list[Message]:
+    """Return messages in order, those after the seq *cursor*."""
+    query = select(*COLUMNS).where(of_session(session_id), messages.c.seq > checks.cursor(cursor))
+    return read(connection.execute(query.order_by(messages.c.seq).limit(checks.limit(limit))))
+
+
+def get(connection: Connection, session_id: str, uuid: object) -> Message:
+    """Return a live message."""
+    return read([_found(connection, session_id, uuid)])[0]
+
+
+def seq_of(connection: Connection, session_id: str, uuid: object) -> int:
+    """Return the place of a live message."""
+    seq: int = _found(connection, session_id, uuid).seq
+    return seq
+
+
+def _found(connection: Connection, session_id: str, uuid: object) -> Row[Any]:
+    query = select(*COLUMNS).where(of_session(session_id), messages.c.uuid == checks.uuid(uuid))
+    found = connection.execute(query).first()
+    if found is None:
+        raise MessageNotFound(session_id, uuid)
+    return found
+
+
+def changed(
+    connection: Connection,
+    stamp: Stamp,
+    session_id: str,
+    uuid: object,
+    token_counter: TokenCounter,
+    metadata: Metadata | None,
+    content: str | None,
+) -> Message:
+    """Merge metadata into a live message and give it new content; its place stays."""
+    checks.metadata(metadata)
+    session_rows.lock_live(connection, checks.session_id(session_id))
+    stored = get(connection, session_id, uuid)
+    merged = checks.metadata(jsontext.merged(stored.metadata, metadata))
+    values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
+    if content is not None:
+        rewritten = {"content": content, "token_count": None, "native": None, "native_format": None}
+        row = written(stored.model_copy(update=rewritten), token_counter)
+        values |= {name: row[name] for name in ("content", "token_count", "native", "native_format")}
+    place = (messages.c.session_id == session_id, messages.c.seq == stored.seq)
+    connection.execute(update(messages).where(*place).values(values))
+    _touch(connection, stamp, session_id)
+    return get(connection, session_id, uuid)
+
+
+def delete(connection: Connection, stamp: Stamp, session_id: str, uuids: Iterable[object]) -> None:
+    """Soft-delete messages; when one of them is not there, none goes."""
+    wanted = list(dict.fromkeys(checks.uuid(uuid) for uuid in uuids))
+    session_rows.lock_live(connection, checks.session_id(session_id))
+    for chunk in chunked(wanted, MOST_PARAMETERS):
+        _delete_chunk(connection, stamp, session_id, chunk)
+    if wanted:
+        _touch(connection, stamp, session_id)
+
+
+def _delete_chunk(connection: Connection, stamp: Stamp, session_id: str, uuids: Sequence[UUID]) -> None:
+    there = (messages.c.session_id == session_id, messages.c.uuid.in_(uuids))
+    gone = messages.c.deleted_at == stamp.now  # by this very call, when it is sent again
+    found = set(connection.execute(select(messages.c.uuid).where(*there, or_(_LIVE, gone))).scalars())
+    for uuid in uuids:
+        if uuid not in found:
+            raise MessageNotFound(session_id, uuid)
+    connection.execute(update(messages).where(*there, _LIVE).values(deleted_at=stamp.now))
+
+
+def _touch(connection: Connection, stamp: Stamp, session_id: str) -> None:
+    connection.execute(update(sessions).where(sessions.c.session_id == session_id).values(updated_at=stamp.now))

@@ -1,0 +1,119 @@
+"""Purge: removing for good what was soft-deleted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, tuple_
+
+from ..database import Stamp, Steps, lone_write_unit, read_unit, write_unit
+from ..dialects import dialect_of
+from ..errors import InvalidInput
+from ..models import PurgeReport
+from ..tables import PREFIX, messages, sessions, summaries
+from . import checks
+
+Progress = Callable[[PurgeReport], None]
+
+LARGEST_BATCH = 100_000
+"""Rows of one purge batch."""
+
+_TABLES = (summaries, messages, sessions)
+
+
+@dataclass(slots=True)
+class Request:
+    """What to purge, checked."""
+
+    older_than: timedelta
+    batch_size: int
+    dry_run: bool
+    progress: Progress | None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def limit(self) -> datetime:
+        """The moment up to which deleted rows go."""
+        return self.started_at - self.older_than
+
+
+def request(older_than: timedelta, batch_size: int, dry_run: bool, progress: Progress | None) -> Request:
+    """Check what is to be purged."""
+    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+        raise InvalidInput("older_than", "is no timedelta of zero or more")
+    if checks.positive("batch_size", batch_size) > LARGEST_BATCH:
+        raise InvalidInput("batch_size", f"is {batch_size}; allowed are 1 to {LARGEST_BATCH}")
+    wanted = Request(older_than, batch_size, dry_run, progress)
+    if older_than > wanted.started_at - datetime.min.replace(tzinfo=UTC):
+        raise InvalidInput("older_than", "reaches back before the year 1")
+    return wanted
+
+
+def checked_interval(interval: timedelta) -> float:
+    """Check the time between two purges and return it in seconds."""
+    if not isinstance(interval, timedelta) or interval <= timedelta(0):
+        raise InvalidInput("interval", "is no timedelta of more than zero")
+    return interval.total_seconds()
+
+
+def steps(wanted: Request) -> Steps[PurgeReport]:
+    """Purge in batches, each a transaction of its own, messages before their sessions."""
+    counts: dict[str, int] = {}
+    batches = 0
+    for table in _TABLES:
+        name = table.name.removeprefix(PREFIX)
+        counts[name] = (yield read_unit(_count, table, wanted.limit)) if wanted.dry_run else 0
+        removed = 0 if wanted.dry_run else wanted.batch_size
+        while removed == wanted.batch_size:
+            removed = yield write_unit(_remove, table, wanted.limit, wanted.batch_size)
+            counts[name] += removed
+            batches += bool(removed)
+            if removed and wanted.progress is not None:
+                wanted.progress(_report(wanted, counts, batches))
+    if batches:
+        yield lone_write_unit(_reclaim)
+    return _report(wanted, counts, batches)
+
+
+def reclaim_steps() -> Steps[None]:
+    """Give the space of rows that are gone back."""
+    yield lone_write_unit(_reclaim)
+
+
+def _report(wanted: Request, counts: dict[str, int], batches: int) -> PurgeReport:
+    return PurgeReport(
+        **counts,
+        batches=batches,
+        dry_run=wanted.dry_run,
+        older_than=wanted.older_than,
+        started_at=wanted.started_at,
+        finished_at=datetime.now(UTC),
+    )
+
+
+def _count(connection: Connection, table: Table, limit: datetime) -> int:
+    count: int = connection.execute(select(func.count()).select_from(table).where(_expired(table, limit))).scalar_one()
+    return count
+
+
+def _remove(connection: Connection, stamp: Stamp, table: Table, limit: datetime, batch_size: int) -> int:
+    expired = _removable(table, limit)
+    keys = list(table.primary_key)
+    batch = select(*keys).where(expired).limit(batch_size)
+    chosen = tuple_(*keys).in_(batch) if len(keys) > 1 else keys[0].in_(batch)
+    # The condition stands twice: a row that was restored meanwhile no longer meets it.
+    return connection.execute(delete(table).where(chosen, expired)).rowcount
+
+
+def _expired(table: Table, limit: datetime) -> ColumnElement[bool]:
+    return and_(table.c.deleted_at.is_not(None), table.c.deleted_at <= limit)
+
+
+def _removable(table: Table, limit: datetime) -> ColumnElement[bool]:
+    if table is not sessions:
+        return _expired(table, limit)
+    return and_(_expired(table, limit), ~exists().where(messages.c.session_id == sessions.c.session_id))
+
+
+def _reclaim(connection: Connection, stamp: Stamp) -> None:
+    dialect_of(connection).reclaim(connection)

@@ -1,0 +1,331 @@
+"""Running a unit of work: in which thread or event loop, on which connection, and once more when that may help.
+
+A unit of work is a blocking function of a `Connection`. Connections are in autocommit; `read` and `write_alone` hand
+them over as they are, `write` puts a transaction around the function.
+"""
+
+import asyncio
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from . import engines, schema
+from .dialects import transaction
+from .errors import DatabaseUnavailable, ZepMemoryError
+from .failures import DRIVER_ERRORS, is_retryable, translated
+
+ATTEMPTS = 5
+DEADLINE = 15.0
+"""Seconds after which a unit of work is not tried again."""
+
+LONGEST_PAUSE = 1.0
+"""Longest pause between two attempts, in seconds; the first is at most 10 ms."""
+
+SETTLING_TIME = 5.0
+"""How long a cancelled caller waits for its unit of work to end, in seconds."""
+
+READERS = 8
+"""Threads in which async callers' reads run, where the driver blocks."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Stamp:
+    """What a write must not make anew when it is sent again: its moment and its id."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    uuid: UUID = field(default_factory=uuid4)
+    attempt: int = 1
+
+
+@dataclass(slots=True)
+class Unit:
+    """A unit of work, and what it needs around it."""
+
+    operation: Callable[[Connection], Any]
+    writes: bool = False
+    in_transaction: bool = False
+    stamp: Stamp = field(default_factory=Stamp)
+
+
+Steps = Generator[Unit, Any, T]
+"""Work of several units, each with the result of the one before: what a purge is."""
+
+
+class _Loop:
+    """What belongs to one event loop: an engine whose connections live on it, and the queue of its writers."""
+
+    def __init__(self, engine: AsyncEngine, *, owned: bool) -> None:
+        self.engine = engine
+        self.owned = owned
+        self.writers = asyncio.Lock()
+
+    def forget(self) -> None:
+        """Let go of the connections from outside the loop, which alone could close them."""
+        if self.owned:
+            self.engine.sync_engine.dispose(close=False)
+
+
+class _Process:
+    """What belongs to one process and must not be carried over a fork."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.prepared = False
+        self.lock = threading.Lock()
+        self.making = threading.Lock()
+        self.engine: Engine | None = None
+        self.owns_engine = False
+        self.loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
+        self.readers: Executor = ThreadPoolExecutor(READERS, thread_name_prefix="zep-memory-read")
+        self.writer: Executor = ThreadPoolExecutor(1, thread_name_prefix="zep-memory-write")
+
+    def drop_closed_loops(self) -> None:
+        """Forget the engines of event loops that have ended."""
+        for ended in [loop for loop in self.loops if loop.is_closed()]:
+            self.loops.pop(ended).forget()
+
+    def discard(self) -> None:
+        """Close what was made here."""
+        self.readers.shutdown(wait=False)
+        self.writer.shutdown(wait=False)
+        if self.engine is not None and self.owns_engine:
+            self.engine.dispose()
+        for loop in self.loops.values():
+            loop.forget()
+
+    def abandon(self) -> None:
+        """Forget the connections of the process that this one was forked from: they are still that one's."""
+        if self.engine is not None:
+            self.engine.dispose(close=False)
+        for loop in self.loops.values():
+            loop.forget()
+
+
+class Database:
+    """The database behind a manager. Making one does no I/O; the tables are created on first use."""
+
+    def __init__(self, database: str | URL | Engine | AsyncEngine, *, durability: str = "full") -> None:
+        self._source = engines.source_of(database, durability)
+        self._state = _Process()
+        self._prepared = False
+        self._closed = False
+
+    @property
+    def shown_url(self) -> str:
+        """Where the database is, without anything secret."""
+        return self._source.url.set(query={}).render_as_string(hide_password=True)
+
+    def read(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation*, one SELECT or several that need not agree, in autocommit."""
+        return cast("T", self._run(read_unit(operation, *args, **kwargs)))
+
+    async def aread(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation* in autocommit. See `read`."""
+        return cast("T", await self._arun(read_unit(operation, *args, **kwargs)))
+
+    def write(self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation* in one transaction. When it is sent again, it gets the same stamp."""
+        return cast("T", self._run(write_unit(operation, *args, **kwargs)))
+
+    async def awrite(
+        self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run *operation* in one transaction. See `write`."""
+        return cast("T", await self._arun(write_unit(operation, *args, **kwargs)))
+
+    def write_alone(
+        self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run *operation*, which is a single statement or opens its transaction itself."""
+        return cast("T", self._run(lone_write_unit(operation, *args, **kwargs)))
+
+    async def awrite_alone(
+        self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run *operation*, which is a single statement or opens its transaction itself. See `write_alone`."""
+        return cast("T", await self._arun(lone_write_unit(operation, *args, **kwargs)))
+
+    def drive(self, steps: Steps[T]) -> T:
+        """Run *steps* one after another, each on its own, and return what they come to."""
+        result: Any = None
+        while True:
+            try:
+                unit = steps.send(result)
+            except StopIteration as end:
+                return cast("T", end.value)
+            result = self._run(unit)
+
+    async def adrive(self, steps: Steps[T]) -> T:
+        """Run *steps* one after another. See `drive`."""
+        result: Any = None
+        while True:
+            try:
+                unit = steps.send(result)
+            except StopIteration as end:
+                return cast("T", end.value)
+            result = await self._arun(unit)
+
+    def close(self) -> None:
+        """Close the connections that were made here; the application's own engine stays as it is."""
+        self._closed = True
+        state, self._state = self._state, _Process()
+        state.discard()
+
+    async def aclose(self) -> None:
+        """Close the connections that were made here. See `close`."""
+        here = self._state.loops.pop(asyncio.get_running_loop(), None)
+        self.close()
+        if here is not None and self._source.async_engine is None:
+            await here.engine.dispose()
+
+    def _run(self, unit: Unit) -> Any:
+        started = time.monotonic()
+        while True:
+            try:
+                return self._once(unit)
+            except ZepMemoryError:
+                raise
+            except DRIVER_ERRORS as error:
+                pause = _pause_after(error, unit, started)
+            time.sleep(pause)
+
+    def _once(self, unit: Unit) -> Any:
+        state = self._here()
+        queue = state.lock if self._queues(unit) else nullcontext()
+        with queue, self._engine(state).connect() as connection:
+            return self._do(connection, unit)
+
+    async def _arun(self, unit: Unit) -> Any:
+        if self._source.awaits:
+            return await _settled(asyncio.ensure_future(self._run_awaiting(unit)))
+        if self._source.thread_bound:
+            return self._run(unit)
+        state = self._here()
+        threads = state.writer if self._queues(unit) else state.readers
+        return await _settled(asyncio.get_running_loop().run_in_executor(threads, self._run, unit))
+
+    async def _run_awaiting(self, unit: Unit) -> Any:
+        started = time.monotonic()
+        while True:
+            try:
+                return await self._once_awaiting(unit)
+            except ZepMemoryError:
+                raise
+            except DRIVER_ERRORS as error:
+                pause = _pause_after(error, unit, started)
+            await asyncio.sleep(pause)
+
+    async def _once_awaiting(self, unit: Unit) -> Any:
+        here = self._loop(self._here())
+        if not self._queues(unit):
+            async with here.engine.connect() as connection:
+                return await connection.run_sync(self._do, unit)
+        async with here.writers, here.engine.connect() as connection:
+            return await connection.run_sync(self._do, unit)
+
+    def _do(self, connection: Connection, unit: Unit) -> Any:
+        if not self._state.prepared:
+            schema.prepare(connection)
+            self._state.prepared = True
+        if not unit.in_transaction:
+            return unit.operation(connection)
+        with transaction(connection):
+            return unit.operation(connection)
+
+    def _queues(self, unit: Unit) -> bool:
+        """Tell whether *unit* waits for others of this process, rather than in the driver."""
+        return self._source.in_memory or (unit.writes and self._source.dialect.one_writer)
+
+    def _here(self) -> _Process:
+        """Return the state of this process: a new one after a fork."""
+        if self._closed:
+            raise DatabaseUnavailable("the manager is closed")
+        if self._state.pid != os.getpid():
+            forked, self._state = self._state, _Process()
+            forked.abandon()
+        return self._state
+
+    def _engine(self, state: _Process) -> Engine:
+        if state.engine is not None:
+            return state.engine
+        with state.making:
+            if state.engine is None:
+                given = self._source.engine
+                state.owns_engine = given is None
+                state.engine = (
+                    engines.make_engine(self._source)
+                    if given is None
+                    else given.execution_options(isolation_level="AUTOCOMMIT")
+                )
+            return state.engine
+
+    def _loop(self, state: _Process) -> _Loop:
+        running = asyncio.get_running_loop()
+        known = state.loops.get(running)
+        if known is not None:
+            return known
+        with state.making:
+            state.drop_closed_loops()
+            given = self._source.async_engine
+            state.loops[running] = _Loop(
+                engines.make_async_engine(self._source)
+                if given is None
+                else given.execution_options(isolation_level="AUTOCOMMIT"),
+                owned=given is None,
+            )
+            return state.loops[running]
+
+
+def write_unit(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
+    """Return the unit of work that runs *operation* in one transaction."""
+    stamp = Stamp()
+    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, True, stamp)
+
+
+def lone_write_unit(
+    operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs
+) -> Unit:
+    """Return the unit of work that runs *operation*, which cares for its transaction itself."""
+    stamp = Stamp()
+    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp)
+
+
+def read_unit(operation: Callable[Concatenate[Connection, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
+    """Return the unit of work that runs *operation* in autocommit."""
+    return Unit(lambda connection: operation(connection, *args, **kwargs))
+
+
+def _pause_after(error: BaseException, unit: Unit, started: float) -> float:
+    """Return how long to wait before *unit* is sent again, or raise what its caller is told."""
+    waited = time.monotonic() - started
+    if unit.stamp.attempt >= ATTEMPTS or waited > DEADLINE or not is_retryable(error):
+        raise translated(error) from error
+    unit.stamp.attempt += 1
+    return random.uniform(0, min(LONGEST_PAUSE, 0.01 * 4 ** (unit.stamp.attempt - 2)))  # noqa: S311 - jitter
+
+
+async def _settled(work: "asyncio.Future[T]") -> T:
+    """Await *work*; when the caller is cancelled, let what was started come to its end first."""
+    work.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        if not work.done():
+            await asyncio.wait([work], timeout=SETTLING_TIME)
+        work.cancel()
+        raise

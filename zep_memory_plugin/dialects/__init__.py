@@ -1,0 +1,57 @@
+"""What differs between databases, behind one small protocol.
+
+A new database is a module here and a line in `_DIALECTS`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import InvalidInput, shown
+from ._protocol import Append, Appended, JsonScalar, SqlDialect
+from .postgresql import PostgresDialect
+from .sqlite import SqliteDialect
+
+__all__ = ["Append", "Appended", "JsonScalar", "SqlDialect", "dialect_named", "dialect_of", "transaction"]
+
+_DIALECTS: dict[str, SqlDialect] = {"postgresql": PostgresDialect(), "sqlite": SqliteDialect()}
+
+
+def dialect_named(name: str) -> SqlDialect:
+    """Return what is known about the database *name*, SQLAlchemy's word for it."""
+    dialect = _DIALECTS.get(name)
+    if dialect is None:
+        raise InvalidInput("database", f"is of kind {shown(name)}; allowed are {', '.join(_DIALECTS)}")
+    return dialect
+
+
+def dialect_of(connection: Connection) -> SqlDialect:
+    """Return what is known about the database behind *connection*."""
+    return _DIALECTS[connection.dialect.name]
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Run the block in one transaction that may write; an error rolls all of it back.
+
+    Connections are in autocommit, so what the block does between BEGIN and COMMIT is just what is sent.
+    """
+    dialect_of(connection).begin(connection)
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: Connection) -> None:
+    """End the transaction, or where that fails the connection, so that no pool gets it back half-way."""
+    if connection.invalidated:
+        return
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except (SQLAlchemyError, OSError):
+        connection.invalidate()

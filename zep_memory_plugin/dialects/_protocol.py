@@ -1,0 +1,81 @@
+"""The protocol that a database's module fulfils."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import URL, ColumnElement, Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+JsonScalar = str | int | float | bool | None
+Row = dict[str, Any]
+UpsertInsert = postgresql.Insert | sqlite.Insert
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Messages to append to a session, checked and complete but for their `seq`."""
+
+    session_id: str
+    user_id: str | None
+    rows: Sequence[Row]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where one message of an append went: its own place, or the one it had already."""
+
+    uuid: UUID
+    seq: int
+    created_at: datetime
+    updated_at: datetime | None
+    metadata: str | None
+
+
+class SqlDialect(Protocol):
+    """One kind of database."""
+
+    one_writer: bool
+    """Whether the database lets one connection write at a time, so that writers had better queue in the process."""
+
+    def engine_options(self, url: URL) -> dict[str, Any]:
+        """Return keyword arguments for `create_engine`."""
+        ...
+
+    def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
+        """Return what every new connection has to run first."""
+        ...
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that may write."""
+        ...
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Keep others from creating the tables until the transaction ends."""
+        ...
+
+    def insert(self, table: Table) -> UpsertInsert:
+        """Return an INSERT that knows ON CONFLICT."""
+        ...
+
+    def listing_id(self, connection: Connection, table: Table) -> Mapping[str, Any]:
+        """Return the values that give a new row of *table* its place in listings."""
+        ...
+
+    def metadata_contains(self, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]) -> ColumnElement[bool]:
+        """Match rows whose JSON object in *column* has every key of *wanted* with a value of the same type."""
+        ...
+
+    def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
+        """Append in a single statement, outside a transaction.
+
+        Return None where the database has no such statement, the session is new, or its owner has to be settled first.
+        """
+        ...
+
+    def reclaim(self, connection: Connection) -> None:
+        """Give the space of deleted rows back, and leave nothing of them in the files, outside a transaction."""
+        ...

@@ -1,0 +1,142 @@
+"""PostgreSQL, through psycopg 3 or asyncpg."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Integer,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import TypeEngine
+
+from ..tables import messages, sessions
+from ._protocol import Append, Appended, JsonScalar
+
+SCHEMA_LOCK = 0x7A65705F6D656D
+"""Key of the advisory lock under which the tables are created."""
+
+_ITEM_TYPES: dict[str, TypeEngine[Any]] = {
+    "uuid": Uuid(),
+    "role": Text(),
+    "role_type": Text(),
+    "name": Text(),
+    "content": Text(),
+    "tool_calls": Text(),
+    "tool_call_id": Text(),
+    "token_count": Integer(),
+    "metadata": Text(),
+    "created_at": DateTime(timezone=True),
+    "native_format": Text(),
+    "native": Text(),
+}
+"""The columns of a message that its writer sets, in the order in which they are sent."""
+
+_OVERWRITTEN = tuple(name for name in _ITEM_TYPES if name not in ("uuid", "metadata", "created_at"))
+
+# What JSON text may hold and jsonb may not, where no further backslash escapes the backslash.
+_NOT_IN_JSONB = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+
+
+class PostgresDialect:
+    """A Postgres server, or what speaks like one."""
+
+    one_writer = False
+
+    def engine_options(self, url: URL) -> dict[str, Any]:
+        return {}
+
+    def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
+        return []
+
+    def begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+
+    def insert(self, table: Table) -> postgresql.Insert:
+        return postgresql.insert(table)
+
+    def listing_id(self, connection: Connection, table: Table) -> Mapping[str, Any]:
+        return {}
+
+    def metadata_contains(self, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]) -> ColumnElement[bool]:
+        cleaned = func.regexp_replace(column, _NOT_IN_JSONB, r"\1" + "\ufffd", "g")
+        document = case((column.contains("\\u", autoescape=True), cleaned), else_=column)
+        return cast(document, JSONB).op("@>", is_comparison=True)(cast(literal(json.dumps(wanted)), JSONB))
+
+    def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
+        parameters: dict[str, Any] = {f"items_{name}": [row[name] for row in append.rows] for name in _ITEM_TYPES}
+        parameters |= {"session": append.session_id, "count": len(append.rows), "now": append.now}
+        if append.user_id is not None:
+            parameters["owner"] = append.user_id
+        found = connection.execute(_append_statement(owned=append.user_id is not None), parameters).all()
+        if not found:
+            return None
+        return [Appended(*row) for row in found if row.uuid is not None]
+
+    def reclaim(self, connection: Connection) -> None:
+        """Do nothing: autovacuum does it."""
+
+
+@cache
+def _append_statement(*, owned: bool) -> Select[Any]:
+    """Build the whole append: take the places under the session's row lock, and fill them.
+
+    No row comes back when there is no such session, or it is not the owner's. A message whose uuid is known already
+    keeps its place and creation time and gets the new content, unless it is deleted.
+    """
+    session = (
+        update(sessions)
+        .where(sessions.c.session_id == bindparam("session"))
+        .values(
+            last_seq=sessions.c.last_seq + bindparam("count", type_=BigInteger),
+            updated_at=bindparam("now", type_=sessions.c.updated_at.type),
+            deleted_at=None,
+        )
+        .returning(sessions.c.last_seq)
+    )
+    if owned:
+        session = session.where(sessions.c.user_id == bindparam("owner"))
+    place = session.cte("session")
+    arrays = (bindparam(f"items_{name}", type_=ARRAY(type_)) for name, type_ in _ITEM_TYPES.items())
+    item = func.unnest(*arrays).table_valued(*_ITEM_TYPES, with_ordinality="position").render_derived("item")
+    seq = place.c.last_seq - bindparam("count", type_=BigInteger) + item.c.position
+    row = select(cast(bindparam("session"), Text), seq, *(item.c[name] for name in _ITEM_TYPES))
+    filled = postgresql.insert(messages).from_select(
+        ["session_id", "seq", *_ITEM_TYPES], row.select_from(place.join(item, true()))
+    )
+    stored = (
+        filled.on_conflict_do_update(
+            index_elements=[messages.c.session_id, messages.c.uuid],
+            set_={
+                **{name: filled.excluded[name] for name in _OVERWRITTEN},
+                "metadata": func.coalesce(filled.excluded.metadata, messages.c.metadata),
+                "updated_at": bindparam("now", type_=messages.c.updated_at.type),
+            },
+            where=messages.c.deleted_at.is_(None),
+        )
+        .returning(messages.c.uuid, messages.c.seq, messages.c.created_at, messages.c.updated_at, messages.c.metadata)
+        .cte("stored")
+    )
+    return select(stored).select_from(place.outerjoin(stored, true()))

@@ -1,0 +1,123 @@
+"""From what the application gives, a URL or an engine of its own, to engines in both colours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import SingletonThreadPool
+
+from .dialects import SqlDialect, dialect_named
+from .dialects.sqlite import in_memory
+from .errors import InvalidInput, shown
+
+DURABILITIES = ("full", "normal")
+
+_SYNC_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+_SYNC_NAMES = {"ssl": "sslmode"}
+_ASYNC_ONLY = {"prepared_statement_cache_size", "prepared_statement_name_func"}
+_SCHEMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+pysqlite"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the conversations are, and which engines of the application lead there."""
+
+    url: URL
+    dialect: SqlDialect
+    durability: str
+    engine: Engine | None = field(default=None, repr=False)
+    async_engine: AsyncEngine | None = field(default=None, repr=False)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the database lives only in one connection."""
+        return self.url.get_backend_name() == "sqlite" and in_memory(self.url)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether async callers go through an async driver rather than a worker thread."""
+        if self.engine is not None:
+            return False
+        return self.async_engine is not None or (self.url.get_dialect().is_async and not self.in_memory)
+
+    @property
+    def thread_bound(self) -> bool:
+        """Whether the application's engine shows every thread another database."""
+        return self.engine is not None and isinstance(self.engine.pool, SingletonThreadPool)
+
+
+def source_of(database: str | URL | Engine | AsyncEngine, durability: str) -> Source:
+    """Return the source that *database* names.
+
+    Raises:
+        InvalidInput: it is no URL or engine of a database that is supported, or *durability* is unknown.
+    """
+    if durability not in DURABILITIES:
+        raise InvalidInput("durability", f"is {shown(durability)}; allowed are {', '.join(DURABILITIES)}")
+    if isinstance(database, Engine):
+        return Source(database.url, dialect_named(database.dialect.name), durability, engine=database)
+    if isinstance(database, AsyncEngine):
+        return Source(database.url, dialect_named(database.dialect.name), durability, async_engine=database)
+    url = _url(database)
+    return Source(url, dialect_named(url.get_backend_name()), durability)
+
+
+def _url(database: str | URL) -> URL:
+    if not isinstance(database, str | URL):
+        raise InvalidInput("database", f"is a {type(database).__name__}, not a URL or an engine")
+    try:
+        url = make_url(database)
+    except ArgumentError as error:
+        raise InvalidInput("database", "is not a database URL such as sqlite:///zep_memory.db") from error
+    url = url.set(drivername=_SCHEMES.get(url.drivername, url.drivername))
+    if url.get_backend_name() == "postgresql" and not url.get_dialect().is_async:
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def make_engine(source: Source) -> Engine:
+    """Make a blocking engine on *source*: its driver's blocking twin where the source names an async one."""
+    if source.in_memory and source.async_engine is not None:
+        raise InvalidInput("database", "is an in-memory AsyncEngine of the application, which only async calls reach")
+    return _configured(create_engine(_sync_url(source.url), **_options(source)), source)
+
+
+def make_async_engine(source: Source) -> AsyncEngine:
+    """Make an async engine on *source*, for one event loop."""
+    engine = create_async_engine(source.url, **_options(source))
+    _configured(engine.sync_engine, source)
+    return engine
+
+
+def _options(source: Source) -> Mapping[str, Any]:
+    return {
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "hide_parameters": True,
+        **source.dialect.engine_options(source.url),
+    }
+
+
+def _sync_url(url: URL) -> URL:
+    """Return *url* for the blocking driver, without what only the async one understands."""
+    if not url.get_dialect().is_async or url.get_driver_name() == "psycopg":
+        return url
+    query = {_SYNC_NAMES.get(key, key): value for key, value in url.query.items() if key not in _ASYNC_ONLY}
+    return url.set(drivername=_SYNC_DRIVERS[url.get_backend_name()], query=query)
+
+
+def _configured(engine: Engine, source: Source) -> Engine:
+    statements = source.dialect.connection_statements(source.url, source.durability)
+
+    def configure(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+
+    if statements:
+        event.listen(engine, "connect", configure)
+    return engine
