@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, SelectBase, Table, cast, insert, literal, null, select, union_all, update
+from sqlalchemy import Connection, SelectBase, Table, cast, insert, literal, null, select, union_all, update
 
 from ..database import Stamp
 from ..errors import InvalidInput, SessionExists
@@ -28,7 +28,7 @@ def get(connection: Connection, session_id: str, lastn: int | None, window: int)
     if count is None:
         query = query.where(messages.c.seq > covered(session_id))
     newest = query.order_by(messages.c.seq.desc()).limit(count or window).subquery("newest")
-    found: Sequence[Row[Any]] = connection.execute(union_all(select(newest), _latest_summary(session_id))).all()
+    found: Sequence[Any] = connection.execute(union_all(select(newest), _latest_summary(session_id))).all()
     told = sorted((row for row in found if row.role_type != _SUMMARY), key=lambda row: row.seq)
     summary = next((row for row in found if row.role_type == _SUMMARY), None)
     return Memory.model_construct(messages=read(told), summary=None if summary is None else read_summary(summary))
