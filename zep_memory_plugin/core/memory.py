@@ -1,18 +1,32 @@
 """Memory: what a session remembers as a whole."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, SelectBase, Table, cast, insert, literal, null, select, union_all, update
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    SelectBase,
+    Table,
+    bindparam,
+    cast,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from ..database import Stamp
 from ..errors import InvalidInput, SessionExists
-from ..models import Memory, Session
+from ..models import Memory, Session, stored
 from ..tables import messages, sessions, summaries
 from . import checks
 from . import sessions as session_rows
-from .messages import COLUMNS, of_session, read, seq_of
-from .summaries import covered, read_summary
+from .messages import COLUMNS, OF_SESSION, read, seq_of
+from .summaries import COVERED, LIVE_SUMMARY, read_summary
 
 _SUMMARY = "summary"
 
@@ -22,21 +36,25 @@ def get(connection: Connection, session_id: str, lastn: int | None, window: int)
 
     One statement: the summary comes as one more row, of the shape of a message.
     """
-    live = of_session(session_id)
     count = checks.limit(lastn, "lastn") or None
-    query = select(*COLUMNS).where(live)
-    if count is None:
-        query = query.where(messages.c.seq > covered(session_id))
-    newest = query.order_by(messages.c.seq.desc()).limit(count or window).subquery("newest")
-    found: Sequence[Any] = connection.execute(union_all(select(newest), _latest_summary(session_id))).all()
+    place = {"session": checks.session_id(session_id), "count": count or window}
+    found: Sequence[Any] = connection.execute(_query(after_summary=count is None), place).all()
     told = sorted((row for row in found if row.role_type != _SUMMARY), key=lambda row: row.seq)
     summary = next((row for row in found if row.role_type == _SUMMARY), None)
-    return Memory.model_construct(messages=read(told), summary=None if summary is None else read_summary(summary))
+    return stored(Memory, {"messages": read(told), "summary": None if summary is None else read_summary(summary)})
 
 
-def _latest_summary(session_id: str) -> SelectBase:
-    live = (summaries.c.session_id == session_id, summaries.c.deleted_at.is_(None))
-    latest = select(summaries).where(*live).order_by(summaries.c.seq.desc()).limit(1).subquery("latest")
+@cache
+def _query(*, after_summary: bool) -> CompoundSelect[Any]:
+    query = select(*COLUMNS).where(OF_SESSION)
+    if after_summary:
+        query = query.where(messages.c.seq > COVERED)
+    newest = query.order_by(messages.c.seq.desc()).limit(bindparam("count")).subquery("newest")
+    return union_all(select(newest), _latest_summary())
+
+
+def _latest_summary() -> SelectBase:
+    latest = select(summaries).where(LIVE_SUMMARY).order_by(summaries.c.seq.desc()).limit(1).subquery("latest")
     same = {"role": literal(_SUMMARY), "role_type": literal(_SUMMARY), **{column.name: column for column in latest.c}}
     columns: list[Any] = [same.get(column.name, cast(null(), column.type)).label(column.name) for column in COLUMNS]
     return select(*columns)

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
 from ..database import Stamp
 from ..dialects import Append, Appended, dialect_of, transaction
 from ..errors import MessageNotFound
-from ..models import Message, Metadata, ToolCall
+from ..models import Message, Metadata, ToolCall, stored
 from ..tables import messages, sessions
 from . import checks, jsontext
 from . import sessions as session_rows
@@ -30,6 +30,16 @@ _OVERWRITTEN = (
     "token_count",
     "native_format",
     "native",
+)
+
+
+# Statements that are sent often are built once: building one costs several times what sending it does.
+_INSERT = messages.insert()
+_TAKE_PLACES = (
+    update(sessions)
+    .where(sessions.c.session_id == bindparam("session"))
+    .values(last_seq=sessions.c.last_seq + bindparam("count"), updated_at=bindparam("now"), deleted_at=None)
+    .returning(sessions.c.last_seq, sessions.c.user_id)
 )
 
 
@@ -60,7 +70,7 @@ def _append(connection: Connection, stamp: Stamp, request: Append, given: frozen
         for seq, row in enumerate(fresh, start=last_seq - len(request.rows) + 1)
     ]
     if placed:
-        connection.execute(messages.insert(), placed)
+        connection.execute(_INSERT, placed)
     kept = [_overwrite(connection, request, row, known[row["uuid"]]) for row in request.rows if row["uuid"] in known]
     new = [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
     return new + [appended for appended in kept if appended is not None]
@@ -68,12 +78,8 @@ def _append(connection: Connection, stamp: Stamp, request: Append, given: frozen
 
 def _take_places(connection: Connection, stamp: Stamp, request: Append) -> int:
     """Lock the session, creating or undeleting it, move its last place on, and return that."""
-    taken = connection.execute(
-        update(sessions)
-        .where(sessions.c.session_id == request.session_id)
-        .values(last_seq=sessions.c.last_seq + len(request.rows), updated_at=request.now, deleted_at=None)
-        .returning(sessions.c.last_seq, sessions.c.user_id)
-    ).first()
+    places = {"session": request.session_id, "count": len(request.rows), "now": request.now}
+    taken = connection.execute(_TAKE_PLACES, places).first()
     if taken is None:
         session_rows.create(connection, stamp, request.session_id)
         return _take_places(connection, stamp, request)
@@ -83,9 +89,8 @@ def _take_places(connection: Connection, stamp: Stamp, request: Append) -> int:
 
 
 def _return_places(connection: Connection, request: Append, count: int) -> None:
-    connection.execute(
-        update(sessions).where(sessions.c.session_id == request.session_id).values(last_seq=sessions.c.last_seq - count)
-    )
+    returned = {"session": request.session_id, "count": -count, "now": request.now}
+    connection.execute(_TAKE_PLACES, returned)
 
 
 def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) -> dict[UUID, Row[Any]]:
@@ -98,27 +103,27 @@ def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) 
     return found
 
 
-def _overwrite(connection: Connection, request: Append, row: dict[str, Any], stored: Row[Any]) -> Appended | None:
+def _overwrite(connection: Connection, request: Append, row: dict[str, Any], there: Row[Any]) -> Appended | None:
     """Give a stored message its new content; a deleted one stays as it is."""
-    if stored.deleted_at is not None:
+    if there.deleted_at is not None:
         return None
-    metadata = merged_text(stored.metadata, row["metadata"])
+    metadata = merged_text(there.metadata, row["metadata"])
     changed = {name: row[name] for name in _OVERWRITTEN}
     connection.execute(
         update(messages)
-        .where(messages.c.session_id == request.session_id, messages.c.seq == stored.seq)
+        .where(messages.c.session_id == request.session_id, messages.c.seq == there.seq)
         .values(metadata=metadata, updated_at=request.now, **changed)
     )
-    return Appended(row["uuid"], stored.seq, stored.created_at, request.now, metadata)
+    return Appended(row["uuid"], there.seq, there.created_at, request.now, metadata)
 
 
 def _as_stored(rows: Sequence[dict[str, Any]], appended: Iterable[Appended]) -> list[Message]:
     """Return the messages that are stored, in the order of *rows*."""
     places = {place.uuid: place for place in appended}
-    stored = ((row, places[row["uuid"]]) for row in rows if row["uuid"] in places)
+    kept = ((row, places[row["uuid"]]) for row in rows if row["uuid"] in places)
     return [
         _message((*(row[name] for name in _WRITTEN), place.seq, place.created_at, place.updated_at, place.metadata))
-        for row, place in stored
+        for row, place in kept
     ]
 
 
@@ -132,30 +137,32 @@ COLUMNS = tuple(messages.c[name] for name in (*_WRITTEN, "seq", "created_at", "u
 """What a message is read as, in the order in which `_message` takes it."""
 
 _LIVE = messages.c.deleted_at.is_(None)
+OF_SESSION = and_(messages.c.session_id == bindparam("session"), _LIVE)
+"""Matches the live messages of the session that the parameter `session` names."""
 
 
 def _message(row: Sequence[Any]) -> Message:
     uuid, role, role_type, name, content, tool_calls, tool_call_id, token_count, native_format, native, *place = row
     seq, created_at, updated_at, metadata = place
-    message = Message.model_construct(
-        role=role,
-        content=content,
-        name=name,
-        tool_calls=None if tool_calls is None else _tool_calls(tool_calls),
-        tool_call_id=tool_call_id,
-        token_count=token_count,
-        metadata=None if metadata is None else json.loads(metadata),
-        uuid=uuid,
-        role_type=role_type,
-        seq=seq,
-        created_at=created_at,
-        updated_at=updated_at,
-        native_format=native_format,
-        native=native,
-    )
+    fields = {
+        "role": role,
+        "content": content,
+        "name": name,
+        "tool_calls": None if tool_calls is None else _tool_calls(tool_calls),
+        "tool_call_id": tool_call_id,
+        "token_count": token_count,
+        "metadata": None if metadata is None else json.loads(metadata),
+        "uuid": uuid,
+        "role_type": role_type,
+        "seq": seq,
+        "created_at": created_at,
+        "updated_at": updated_at,
+        "native_format": native_format,
+        "native": native,
+    }
     if native_format == NATIVE_FORMAT and native is not None:
-        return message.model_copy(update={"native_format": None, "native": None, **json.loads(native)})
-    return message
+        fields |= {"native_format": None, "native": None, **json.loads(native)}
+    return stored(Message, fields)
 
 
 def _tool_calls(text: str) -> list[ToolCall]:
@@ -167,15 +174,15 @@ def read(rows: Iterable[Row[Any]]) -> list[Message]:
     return [_message(row) for row in rows]
 
 
-def of_session(session_id: object) -> ColumnElement[bool]:
-    """Match the live messages of a session."""
-    return and_(messages.c.session_id == checks.session_id(session_id), _LIVE)
+_LISTED = select(*COLUMNS).where(OF_SESSION, messages.c.seq > bindparam("cursor")).order_by(messages.c.seq)
+_BY_UUID = select(*COLUMNS).where(OF_SESSION, messages.c.uuid == bindparam("uuid"))
 
 
 def listed(connection: Connection, session_id: str, limit: int | None, cursor: int) -> list[Message]:
     """Return messages in order, those after the seq *cursor*."""
-    query = select(*COLUMNS).where(of_session(session_id), messages.c.seq > checks.cursor(cursor))
-    return read(connection.execute(query.order_by(messages.c.seq).limit(checks.limit(limit))))
+    place = {"session": checks.session_id(session_id), "cursor": checks.cursor(cursor)}
+    query = _LISTED if checks.limit(limit) is None else _LISTED.limit(limit)
+    return read(connection.execute(query, place))
 
 
 def get(connection: Connection, session_id: str, uuid: object) -> Message:
@@ -190,8 +197,8 @@ def seq_of(connection: Connection, session_id: str, uuid: object) -> int:
 
 
 def _found(connection: Connection, session_id: str, uuid: object) -> Row[Any]:
-    query = select(*COLUMNS).where(of_session(session_id), messages.c.uuid == checks.uuid(uuid))
-    found = connection.execute(query).first()
+    wanted = {"session": checks.session_id(session_id), "uuid": checks.uuid(uuid)}
+    found = connection.execute(_BY_UUID, wanted).first()
     if found is None:
         raise MessageNotFound(session_id, uuid)
     return found
@@ -209,14 +216,14 @@ def changed(
     """Merge metadata into a live message and give it new content; its place stays."""
     checks.metadata(metadata)
     session_rows.lock_live(connection, checks.session_id(session_id))
-    stored = get(connection, session_id, uuid)
-    merged = checks.metadata(jsontext.merged(stored.metadata, metadata))
+    before = get(connection, session_id, uuid)
+    merged = checks.metadata(jsontext.merged(before.metadata, metadata))
     values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
     if content is not None:
         rewritten = {"content": content, "token_count": None, "native": None, "native_format": None}
-        row = written(stored.model_copy(update=rewritten), token_counter)
+        row = written(before.model_copy(update=rewritten), token_counter)
         values |= {name: row[name] for name in ("content", "token_count", "native", "native_format")}
-    place = (messages.c.session_id == session_id, messages.c.seq == stored.seq)
+    place = (messages.c.session_id == session_id, messages.c.seq == before.seq)
     connection.execute(update(messages).where(*place).values(values))
     _touch(connection, stamp, session_id)
     return get(connection, session_id, uuid)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from ..database import Stamp
 from ..dialects import JsonScalar, dialect_of
@@ -17,6 +17,7 @@ from . import checks, jsontext, users
 
 _COLUMNS = [column for column in sessions.c if column.name != "last_seq"]
 _SELECT = select(*_COLUMNS)
+_LIVE_ONE = _SELECT.where(sessions.c.session_id == bindparam("session"), sessions.c.deleted_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def create(
 def get(connection: Connection, session_id: str) -> Session:
     """Return a live session."""
     checked = checks.session_id(session_id)
-    found = connection.execute(_SELECT.where(sessions.c.session_id == checked, sessions.c.deleted_at.is_(None))).first()
+    found = connection.execute(_LIVE_ONE, {"session": checked}).first()
     if found is None:
         raise SessionNotFound(checked)
     return _session(found)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
-from sqlalchemy.sql.selectable import ScalarSelect
+from sqlalchemy import Connection, Row, and_, bindparam, func, select
 
 from ..database import Stamp
 from ..dialects import dialect_of
@@ -13,9 +12,15 @@ from ..tables import messages, summaries
 from . import checks, jsontext
 from . import sessions as session_rows
 from .batches import TokenCounter
-from .messages import COLUMNS, get, of_session, read
+from .messages import COLUMNS, OF_SESSION, get, read
 
 _COLUMNS = [column for column in summaries.c if column.name not in ("session_id", "deleted_at")]
+
+LIVE_SUMMARY = and_(summaries.c.session_id == bindparam("session"), summaries.c.deleted_at.is_(None))
+"""Matches the live summaries of the session that the parameter `session` names."""
+
+COVERED = select(func.coalesce(func.max(summaries.c.seq), 0)).where(LIVE_SUMMARY).scalar_subquery()
+"""The last message that the latest summary of that session covers; 0 where there is none."""
 
 
 def add(
@@ -52,22 +57,16 @@ def add(
 
 def listed(connection: Connection, session_id: str, limit: int | None, cursor: int) -> list[Summary]:
     """Return summaries in order, those after the seq *cursor*."""
-    live = (summaries.c.session_id == checks.session_id(session_id), summaries.c.deleted_at.is_(None))
-    query = select(*_COLUMNS).where(*live, summaries.c.seq > checks.cursor(cursor))
-    return [read_summary(row) for row in connection.execute(query.order_by(summaries.c.seq).limit(checks.limit(limit)))]
+    query = select(*_COLUMNS).where(LIVE_SUMMARY, summaries.c.seq > checks.cursor(cursor)).order_by(summaries.c.seq)
+    place = {"session": checks.session_id(session_id)}
+    return [read_summary(row) for row in connection.execute(query.limit(checks.limit(limit)), place)]
 
 
 def latest(connection: Connection, session_id: str) -> Summary | None:
     """Return the summary that covers most."""
-    live = (summaries.c.session_id == checks.session_id(session_id), summaries.c.deleted_at.is_(None))
-    found = connection.execute(select(*_COLUMNS).where(*live).order_by(summaries.c.seq.desc()).limit(1)).first()
+    query = select(*_COLUMNS).where(LIVE_SUMMARY).order_by(summaries.c.seq.desc()).limit(1)
+    found = connection.execute(query, {"session": checks.session_id(session_id)}).first()
     return None if found is None else read_summary(found)
-
-
-def covered(session_id: str) -> ScalarSelect[int]:
-    """Return the seq that the latest summary covers, 0 where there is none."""
-    live = (summaries.c.session_id == session_id, summaries.c.deleted_at.is_(None))
-    return select(func.coalesce(func.max(summaries.c.seq), 0)).where(*live).scalar_subquery()
 
 
 def due(connection: Connection, session_id: str, window: int) -> tuple[Summary | None, list[Message]]:
@@ -75,12 +74,13 @@ def due(connection: Connection, session_id: str, window: int) -> tuple[Summary |
 
     The newest half of the window is left as it is.
     """
-    after = (of_session(session_id), messages.c.seq > covered(session_id))
-    count: int = connection.execute(select(func.count()).select_from(messages).where(*after)).scalar_one()
+    after = (OF_SESSION, messages.c.seq > COVERED)
+    place = {"session": checks.session_id(session_id)}
+    count: int = connection.execute(select(func.count()).select_from(messages).where(*after), place).scalar_one()
     if count <= window:
         return None, []
     query = select(*COLUMNS).where(*after).order_by(messages.c.seq).limit(count - window // 2)
-    return latest(connection, session_id), read(connection.execute(query))
+    return latest(connection, session_id), read(connection.execute(query, place))
 
 
 def read_summary(row: Row[Any]) -> Summary:
