@@ -63,7 +63,9 @@ def test_upgrade_from_empty_equals_the_tables_of_first_use(empty_url: str, reque
 
     assert structure(upgraded) == by_migration
     assert sql_by_migration == {} or sqlite_text(upgraded) == sql_by_migration
-    assert [difference for difference in differences if "zep_listing_ids" not in str(difference)] == []
+    # The metadata knows no partial indexes, which `structure` compares, and the table that SQLite alone has.
+    partial = [difference for difference in differences if difference[0] == "remove_index"]
+    assert [d for d in differences if d not in partial and "zep_listing_ids" not in str(d)] == []
     upgraded.dispose()
 
 

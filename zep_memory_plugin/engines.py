@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 
 from .dialects import SqlDialect, dialect_named
-from .dialects.sqlite import in_memory
 from .errors import InvalidInput, shown
 
 DURABILITIES = ("full", "normal")
@@ -34,7 +33,7 @@ class Source:
     @property
     def in_memory(self) -> bool:
         """Whether the database lives only in one connection."""
-        return self.url.get_backend_name() == "sqlite" and in_memory(self.url)
+        return self.dialect.in_memory(self.url)
 
     @property
     def awaits(self) -> bool:

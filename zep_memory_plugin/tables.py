@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
+    DateTime,
     Dialect,
     ForeignKey,
     Identity,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -27,8 +28,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    event,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 PREFIX = "zep_"
@@ -45,7 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+            return dialect.type_descriptor(DateTime(timezone=True))
         return dialect.type_descriptor(BigInteger())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
@@ -88,6 +89,17 @@ metadata = MetaData(
     }
 )
 
+
+def _partial_index(table: Table, columns: str, *, where: str) -> None:
+    """Index only the rows of *table* that meet *where*, so that the others cost nothing.
+
+    As DDL, because SQLAlchemy's own form loads every dialect that it names, at import.
+    """
+    name = f"ix_{table.name}_{columns.replace(', ', '_')}"
+    statement = f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}"
+    event.listen(table, "after_create", DDL(statement))  # type: ignore[no-untyped-call]  # SQLAlchemy's is untyped
+
+
 users = Table(
     f"{PREFIX}users",
     metadata,
@@ -115,13 +127,7 @@ sessions = Table(
     Column("deleted_at", UtcDateTime),
     Column("last_seq", BigInteger, nullable=False, default=0),
 )
-Index(
-    None,
-    sessions.c.user_id,
-    sessions.c.id,
-    sqlite_where=sessions.c.user_id.is_not(None),
-    postgresql_where=sessions.c.user_id.is_not(None),
-)
+_partial_index(sessions, "user_id, id", where="user_id IS NOT NULL")
 
 messages = Table(
     f"{PREFIX}messages",
@@ -163,12 +169,7 @@ summaries = Table(
 )
 
 for _table in (sessions, messages, summaries):
-    Index(
-        None,
-        _table.c.deleted_at,
-        sqlite_where=_table.c.deleted_at.is_not(None),
-        postgresql_where=_table.c.deleted_at.is_not(None),
-    )
+    _partial_index(_table, "deleted_at", where="deleted_at IS NOT NULL")
 
 listing_ids = Table(
     f"{PREFIX}listing_ids",

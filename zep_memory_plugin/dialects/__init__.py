@@ -1,35 +1,36 @@
 """What differs between databases, behind one small protocol.
 
-A new database is a module here and a line in `_DIALECTS`.
+A new database is a module here, named as SQLAlchemy names it, and a word in `_NAMES`; it is imported on first use.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InvalidInput, shown
 from ._protocol import Append, Appended, JsonScalar, SqlDialect
-from .postgresql import PostgresDialect
-from .sqlite import SqliteDialect
 
 __all__ = ["Append", "Appended", "JsonScalar", "SqlDialect", "dialect_named", "dialect_of", "transaction"]
 
-_DIALECTS: dict[str, SqlDialect] = {"postgresql": PostgresDialect(), "sqlite": SqliteDialect()}
+_NAMES = ("postgresql", "sqlite")
 
 
+@cache
 def dialect_named(name: str) -> SqlDialect:
     """Return what is known about the database *name*, SQLAlchemy's word for it."""
-    dialect = _DIALECTS.get(name)
-    if dialect is None:
-        raise InvalidInput("database", f"is of kind {shown(name)}; allowed are {', '.join(_DIALECTS)}")
+    if name not in _NAMES:
+        raise InvalidInput("database", f"is of kind {shown(name)}; allowed are {', '.join(_NAMES)}")
+    dialect: SqlDialect = import_module(f".{name}", __package__).Dialect()
     return dialect
 
 
 def dialect_of(connection: Connection) -> SqlDialect:
     """Return what is known about the database behind *connection*."""
-    return _DIALECTS[connection.dialect.name]
+    return dialect_named(connection.dialect.name)
 
 
 @contextmanager

@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import URL, ColumnElement, Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 JsonScalar = str | int | float | bool | None
 Row = dict[str, Any]
-UpsertInsert = postgresql.Insert | sqlite.Insert
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    UpsertInsert = postgresql.Insert | sqlite.Insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class SqlDialect(Protocol):
     one_writer: bool
     """Whether the database lets one connection write at a time, so that writers had better queue in the process."""
 
+    def in_memory(self, url: URL) -> bool:
+        """Tell whether *url* names a database that lives only as long as its connection."""
+        ...
+
     def engine_options(self, url: URL) -> dict[str, Any]:
         """Return keyword arguments for `create_engine`."""
         ...
@@ -57,7 +64,7 @@ class SqlDialect(Protocol):
         """Keep others from creating the tables until the transaction ends."""
         ...
 
-    def insert(self, table: Table) -> UpsertInsert:
+    def insert(self, table: Table) -> "UpsertInsert":
         """Return an INSERT that knows ON CONFLICT."""
         ...
 

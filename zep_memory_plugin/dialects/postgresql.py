@@ -57,10 +57,13 @@ _OVERWRITTEN = tuple(name for name in _ITEM_TYPES if name not in ("uuid", "metad
 _NOT_IN_JSONB = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
 
 
-class PostgresDialect:
+class Dialect:
     """A Postgres server, or what speaks like one."""
 
     one_writer = False
+
+    def in_memory(self, url: URL) -> bool:
+        return False
 
     def engine_options(self, url: URL) -> dict[str, Any]:
         return {}

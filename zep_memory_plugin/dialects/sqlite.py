@@ -22,13 +22,16 @@ RECLAIMED_PAGES = 1_000
 _DURABILITY = {"full": "FULL", "normal": "NORMAL"}
 
 
-class SqliteDialect:
+class Dialect:
     """One file or a database in memory."""
 
     one_writer = True
 
+    def in_memory(self, url: URL) -> bool:
+        return url.database in (None, "", ":memory:")
+
     def engine_options(self, url: URL) -> dict[str, Any]:
-        if not in_memory(url):
+        if not self.in_memory(url):
             return {}
         return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
 
@@ -80,11 +83,6 @@ class SqliteDialect:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT}")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
-
-
-def in_memory(url: URL) -> bool:
-    """Tell whether *url* names a database that lives only as long as its connection."""
-    return url.database in (None, "", ":memory:")
 
 
 def _has_entry(column: ColumnElement[Any], key: str, value: JsonScalar) -> ColumnElement[bool]:
