@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from ..database import Stamp
 from ..dialects import Append, Appended, dialect_of, transaction
+from ..dialects.statements import take_places
 from ..errors import MessageNotFound
 from ..models import Message, Metadata, ToolCall, stored
 from ..tables import messages, sessions
@@ -35,12 +36,7 @@ _OVERWRITTEN = (
 
 # Statements that are sent often are built once: building one costs several times what sending it does.
 _INSERT = messages.insert()
-_TAKE_PLACES = (
-    update(sessions)
-    .where(sessions.c.session_id == bindparam("session"))
-    .values(last_seq=sessions.c.last_seq + bindparam("count"), updated_at=bindparam("now"), deleted_at=None)
-    .returning(sessions.c.last_seq, sessions.c.user_id)
-)
+_TAKE_PLACES = take_places(owned=False).returning(sessions.c.last_seq, sessions.c.user_id)
 
 
 def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, user_id: str | None) -> list[Message]:
@@ -49,7 +45,7 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     if not new.rows:
         return []
     rows = [{**row, "created_at": row["created_at"] or stamp.now} for row in new.rows]
-    request = Append(checked, owner, rows, stamp.now)
+    request = Append(checked, owner, rows, stamp.now, fresh=stamp.attempt == 1 and not new.given)
     appended = None if new.merges else dialect_of(connection).append_at_once(connection, request)
     if appended is None:
         with transaction(connection):
@@ -60,8 +56,8 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
 def _append(connection: Connection, stamp: Stamp, request: Append, given: frozenset[UUID]) -> list[Appended]:
     """Append in several statements of one transaction, under the session's row lock."""
     last_seq = _take_places(connection, stamp, request)
-    first_try = stamp.attempt == 1
-    known = _known(connection, request, given if first_try else {row["uuid"] for row in request.rows})
+    sent_before = stamp.attempt > 1
+    known = _known(connection, request, {row["uuid"] for row in request.rows} if sent_before else given)
     fresh = [row for row in request.rows if row["uuid"] not in known]
     if known:
         _return_places(connection, request, len(request.rows) - len(fresh))

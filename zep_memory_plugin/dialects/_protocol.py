@@ -25,6 +25,8 @@ class Append:
     user_id: str | None
     rows: Sequence[Row]
     now: datetime
+    fresh: bool
+    """Whether no row can be stored already: no uuid is the caller's, and nothing of this was sent before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,9 @@ class SqlDialect(Protocol):
         ...
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
-        """Append in a single statement, outside a transaction.
+        """Append to a session that is there, in the fastest way that the database has, outside a transaction.
 
-        Return None where the database has no such statement, the session is new, or its owner has to be settled first.
+        Return None, with nothing changed, where there is no such way, the session is new, or its owner is not settled.
         """
         ...
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     literal,
     select,
     true,
-    update,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -31,6 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from ..tables import messages, sessions
 from ._protocol import Append, Appended, JsonScalar
+from .statements import take_places
 
 SCHEMA_LOCK = 0x7A65705F6D656D
 """Key of the advisory lock under which the tables are created."""
@@ -109,18 +109,7 @@ def _append_statement(*, owned: bool) -> Select[Any]:
     No row comes back when there is no such session, or it is not the owner's. A message whose uuid is known already
     keeps its place and creation time and gets the new content, unless it is deleted.
     """
-    session = (
-        update(sessions)
-        .where(sessions.c.session_id == bindparam("session"))
-        .values(
-            last_seq=sessions.c.last_seq + bindparam("count", type_=BigInteger),
-            updated_at=bindparam("now", type_=sessions.c.updated_at.type),
-            deleted_at=None,
-        )
-        .returning(sessions.c.last_seq)
-    )
-    if owned:
-        session = session.where(sessions.c.user_id == bindparam("owner"))
+    session = take_places(owned=owned).returning(sessions.c.last_seq)
     place = session.cte("session")
     arrays = (bindparam(f"items_{name}", type_=ARRAY(type_)) for name, type_ in _ITEM_TYPES.items())
     item = func.unnest(*arrays).table_valued(*_ITEM_TYPES, with_ordinality="position").render_derived("item")

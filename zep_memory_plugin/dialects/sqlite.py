@@ -1,14 +1,20 @@
 """SQLite, through sqlite3 or aiosqlite."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
+from typing import Any, cast
 
-from sqlalchemy import URL, ColumnElement, Connection, Table, and_, exists, func, literal, select
+from sqlalchemy import URL, ClauseElement, ColumnElement, Connection, Table, and_, exists, func, literal, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from ..tables import listing_ids
-from ._protocol import Append, Appended, JsonScalar
+from ..tables import listing_ids, messages, microseconds, sessions
+from . import transaction
+from ._protocol import Append, Appended, JsonScalar, Row
+from .statements import take_places
 
 BUSY_TIMEOUT = 15_000
 """Milliseconds that a connection waits for another process's write; `?timeout=` in the URL, in seconds, wins."""
@@ -72,7 +78,12 @@ class Dialect:
         return and_(*(_has_entry(column, key, value) for key, value in wanted.items()))
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
-        return None
+        """Append messages whose uuids are new, with statements that were compiled once and are sent as they are."""
+        if not append.fresh:
+            return None
+        with transaction(connection):
+            last_seq = _take_places(connection, append)
+            return None if last_seq is None else _fill_places(connection, append, last_seq)
 
     def reclaim(self, connection: Connection) -> None:
         while connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() and (
@@ -83,6 +94,53 @@ class Dialect:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT}")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement in SQLite's own words, and the names of its parameters in their order."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+def _compiled(statement: ClauseElement, **options: Any) -> _Compiled:
+    compiled = cast("SQLCompiler", statement.compile(dialect=sqlite.dialect(), **options))
+    return _Compiled(compiled.string, tuple(compiled.positiontup or ()))
+
+
+@cache
+def _taking(*, owned: bool) -> _Compiled:
+    return _compiled(take_places(owned=owned).returning(sessions.c.last_seq))
+
+
+@cache
+def _filling() -> _Compiled:
+    written = [column.name for column in messages.c if column.name not in ("updated_at", "deleted_at")]
+    return _compiled(messages.insert(), column_keys=written)
+
+
+def _take_places(connection: Connection, append: Append) -> int | None:
+    """Lock the session and return its new last place, or None where it has to be made or owned first."""
+    statement = _taking(owned=append.user_id is not None)
+    given = {"session": append.session_id, "count": len(append.rows), "now": microseconds(append.now)}
+    given |= {"owner": append.user_id, "deleted_at": None}
+    taken = connection.exec_driver_sql(statement.text, tuple(given[name] for name in statement.names)).first()
+    return None if taken is None else taken[0]
+
+
+def _fill_places(connection: Connection, append: Append, last_seq: int) -> list[Appended]:
+    statement = _filling()
+    values = itemgetter(*statement.names)
+    placed = list(enumerate(append.rows, start=last_seq - len(append.rows) + 1))
+    connection.exec_driver_sql(statement.text, [values(_in_sqlite(append.session_id, seq, row)) for seq, row in placed])
+    return [Appended(row["uuid"], seq, row["created_at"], None, row["metadata"]) for seq, row in placed]
+
+
+def _in_sqlite(session_id: str, seq: int, row: Row) -> Row:
+    """Return the columns of a message as SQLite stores them."""
+    stored = {"uuid": row["uuid"].bytes, "created_at": microseconds(row["created_at"])}
+    return {**row, **stored, "session_id": session_id, "seq": seq}
 
 
 def _has_entry(column: ColumnElement[Any], key: str, value: JsonScalar) -> ColumnElement[bool]:
