@@ -1,12 +1,17 @@
 """Fixtures that give every test its own database, on SQLite and on a real Postgres."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.colours import BACKENDS, Backend, Caller
 from tests.support.postgres import PostgresServer, start_server
 from tests.support.shared_database import SharedDatabase
+from zep_memory_plugin import SessionManager
+
+OpenMemory = Callable[..., Caller]
 
 SERVER = pytest.StashKey[PostgresServer]()
 
@@ -66,3 +71,28 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """Return the URL of a database without rows, once on SQLite and once on Postgres."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
+def open_memory(request: pytest.FixtureRequest) -> Iterator[OpenMemory]:
+    """Return a function that opens a manager, with the options it is given, on a database without rows.
+
+    Once for every database, driver and colour; what was opened is closed after the test.
+    """
+    backend: Backend = request.param
+    url = backend.url(backend.url_fixture and request.getfixturevalue(backend.url_fixture))
+    opened: list[Caller] = []
+
+    def open_memory(**options: Any) -> Caller:
+        opened.append(backend.caller(SessionManager(url, **options)))
+        return opened[-1]
+
+    yield open_memory
+    for caller in opened:
+        caller.close()
+
+
+@pytest.fixture
+def memory(open_memory: OpenMemory) -> Caller:
+    """Return a manager on a database without rows, once for every database, driver and colour."""
+    return open_memory()

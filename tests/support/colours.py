@@ -1,0 +1,121 @@
+"""One set of tests for both colours: façades of a manager on which every call blocks, whichever twin it runs.
+
+`SyncCaller` calls `manager.add_session`, `AsyncCaller` runs `manager.aadd_session` on an event loop of its own.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zep_memory_plugin import SessionManager
+
+
+class Caller(Protocol):
+    """A manager as a test calls it: `caller.add_session(session)` blocks and returns in every colour."""
+
+    manager: SessionManager
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        """Return the twin of *method* that this colour calls."""
+        ...
+
+    def together(self, method: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Call *method* once with each of *arguments*, all at the same time, and return the results in order."""
+        ...
+
+    def close(self) -> None:
+        """Close the manager, and the event loop if there is one."""
+        ...
+
+
+class SyncCaller:
+    """Calls the blocking methods, and several at once in threads."""
+
+    def __init__(self, manager: SessionManager) -> None:
+        self.manager = manager
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return getattr(self.manager, method)
+
+    def together(self, method: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+        calls = list(arguments)
+        ready = threading.Barrier(len(calls))
+
+        def call(given: tuple[Any, ...]) -> Any:
+            ready.wait()
+            return getattr(self.manager, method)(*given)
+
+        with ThreadPoolExecutor(len(calls)) as threads:
+            return list(threads.map(call, calls))
+
+    def close(self) -> None:
+        self.manager.close()
+
+
+class AsyncCaller:
+    """Runs the async methods on one event loop, and several at once as tasks."""
+
+    def __init__(self, manager: SessionManager) -> None:
+        self.manager = manager
+        self._runner = asyncio.Runner()
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        twin = getattr(self.manager, f"a{method}")
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            started = twin(*arguments, **options)
+            return self._each(started) if isinstance(started, AsyncIterator) else self._runner.run(started)
+
+        return call
+
+    def together(self, method: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+        twin = getattr(self.manager, f"a{method}")
+
+        async def gather() -> list[Any]:
+            return await asyncio.gather(*(twin(*given) for given in arguments))
+
+        return self._runner.run(gather())
+
+    def close(self) -> None:
+        self._runner.run(self.manager.aclose())
+        self._runner.close()
+
+    def _each(self, items: AsyncIterator[Any]) -> Iterator[Any]:
+        """Take one item at a time, so that a test can do something between two."""
+        nothing = object()
+        while (item := self._runner.run(_awaited(anext(items, nothing)))) is not nothing:
+            yield item
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    """Turn an awaitable into the coroutine that a runner wants."""
+    return await value
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A database, the driver to it and the colour of the calls."""
+
+    name: str
+    url_fixture: str | None
+    scheme: str
+    caller: Callable[[SessionManager], Caller]
+
+    def url(self, given: str | None) -> str:
+        """Return the URL with this driver for the database that the fixture *given* names."""
+        return "sqlite://" if given is None else f"{self.scheme}:{given.partition(':')[2]}"
+
+
+BACKENDS = [
+    Backend("sqlite-sync", "sqlite_url", "sqlite", SyncCaller),
+    Backend("sqlite-async", "sqlite_url", "sqlite", AsyncCaller),
+    Backend("memory-sync", None, "sqlite", SyncCaller),
+    Backend("memory-async", None, "sqlite", AsyncCaller),
+    Backend("aiosqlite", "sqlite_url", "sqlite+aiosqlite", AsyncCaller),
+    Backend("postgres-sync", "shared_postgres_url", "postgresql", SyncCaller),
+    Backend("postgres-async", "shared_postgres_url", "postgresql", AsyncCaller),
+    Backend("asyncpg", "shared_postgres_url", "postgresql+asyncpg", AsyncCaller),
+]
