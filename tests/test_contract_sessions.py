@@ -143,7 +143,7 @@ def test_s9_an_empty_object_leaves_an_object_as_it_is_and_replaces_anything_else
     assert memory.get_session("a").metadata == {"a": {"b": 1}, "c": {}}
 
 
-@pytest.mark.parametrize("stored", [{"a": 1}, {}], ids=repr)
+@pytest.mark.parametrize("stored", [{"a": 1}, {}, None], ids=repr)
 def test_s10_an_empty_object_at_the_top_only_touches(memory: Caller, stored: dict | None) -> None:
     before = memory.add_session(Session(session_id="a", metadata=stored))
 

@@ -1,6 +1,5 @@
 """Messages on their way in: checked, cleaned, counted and given ids, before any I/O."""
 
-import json
 import uuid as uuids
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -109,6 +108,5 @@ def _merge_into(row: dict[str, Any], earlier: dict[str, Any] | None) -> None:
 
 
 def merged_text(old: str | None, new: str | None) -> str | None:
-    if old is None or new is None:
-        return new or old
-    return checks.metadata(jsontext.merged(json.loads(old), json.loads(new)))
+    """Return two metadata objects, each as JSON text, merged into one."""
+    return checks.metadata(jsontext.merged(jsontext.loads(old), jsontext.loads(new)))

@@ -36,7 +36,7 @@ def merged(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, 
     Objects are merged key by key at any depth; everything else, lists too, is replaced by what comes in, None
     included. An empty object changes nothing.
     """
-    if new is None:
+    if not new:
         return old
     result = dict(old or {})
     for key, value in new.items():
