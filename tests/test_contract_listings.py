@@ -206,7 +206,7 @@ def test_a_filter_takes_any_key_and_value_as_they_are(memory: Caller, key: str) 
     assert _ids(memory.list_sessions(metadata={key: "x"})) == []
 
 
-@pytest.mark.parametrize("stored", ["a\ud800", "\\u0000", "\\\0", "\\"], ids=ascii)
+@pytest.mark.parametrize("stored", ["a\0", "a\ud800", "\\u0000", "\\\0", "\\"], ids=ascii)
 def test_a_filter_works_beside_text_that_a_database_cannot_hold(memory: Caller, stored: str) -> None:
     memory.add_session(Session(session_id="a", metadata={stored: 1, "text": stored, "plain": "x"}))
 
@@ -214,3 +214,11 @@ def test_a_filter_works_beside_text_that_a_database_cannot_hold(memory: Caller, 
     assert _ids(memory.list_sessions(metadata={"plain": "x"})) == ["a"]
     assert _ids(memory.list_sessions(metadata={"a": 1})) == []
     assert _ids(memory.list_sessions(metadata={"text": "a"})) == []
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\\\u0000", "\\\\\\u0000", "\\ud800", "\\"], ids=ascii)
+def test_a_filter_tells_a_backslash_from_an_escape(memory: Caller, text: str) -> None:
+    memory.add_session(Session(session_id="a", metadata={"text": text, "nul": "\0", "half": "\ud800"}))
+
+    assert _ids(memory.list_sessions(metadata={"text": text})) == ["a"]
+    assert _ids(memory.list_sessions(metadata={"text": "\\" + text})) == []

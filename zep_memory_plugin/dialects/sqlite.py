@@ -6,7 +6,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import URL, ClauseElement, ColumnElement, Connection, Table, and_, exists, func, literal, select
+from sqlalchemy import URL, ClauseElement, ColumnElement, Connection, Table, and_, case, exists, func, literal, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -143,8 +143,17 @@ def _in_sqlite(session_id: str, seq: int, row: Row) -> Row:
     return {**row, **stored, "session_id": session_id, "seq": seq}
 
 
+def _without_nul(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the JSON of *column* with U+FFFD for NUL, at which `json_each` would cut a text off.
+
+    JSON text holds no raw U+0001, so that can stand for an escaped backslash meanwhile.
+    """
+    marked = func.replace(func.replace(column, "\\\\", "\x01"), "\\u0000", "\ufffd")
+    return case((column.contains("\\u0000", autoescape=True), func.replace(marked, "\x01", "\\\\")), else_=column)
+
+
 def _has_entry(column: ColumnElement[Any], key: str, value: JsonScalar) -> ColumnElement[bool]:
-    entry = func.json_each(column).table_valued("key", "value", "type", name="entry")
+    entry = func.json_each(_without_nul(column)).table_valued("key", "value", "type", name="entry")
     same = select(literal(1)).where(entry.c.key == key, entry.c.type.in_(_json_types(value)))
     if value is not None and not isinstance(value, bool):
         same = same.where(entry.c.value == value)
