@@ -89,11 +89,20 @@ class Dialect:
         while connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() and (
             connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() == 2
         ):
-            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})").all()
+            _run_to_its_end(connection, f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})")
         patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT}")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+
+
+def _run_to_its_end(connection: Connection, statement: str) -> None:
+    """Run a statement without a result, of which a cursor would take the first step only: one page."""
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.is_async:
+        driver.run_async(lambda awaitable: awaitable.executescript(statement))
+    else:
+        driver.executescript(statement)
 
 
 @dataclass(frozen=True, slots=True)
