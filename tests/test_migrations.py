@@ -51,7 +51,6 @@ def test_upgrade_from_empty_equals_the_tables_of_first_use(empty_url: str, reque
     upgraded = engine_of(empty_url)
     with upgraded.connect() as connection:
         upgrade(connection)
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
     by_migration = structure(upgraded)
     sql_by_migration = sqlite_text(upgraded) if upgraded.dialect.name == "sqlite" else {}
     with upgraded.connect() as connection:
@@ -63,10 +62,20 @@ def test_upgrade_from_empty_equals_the_tables_of_first_use(empty_url: str, reque
 
     assert structure(upgraded) == by_migration
     assert sql_by_migration == {} or sqlite_text(upgraded) == sql_by_migration
-    # The metadata knows no partial indexes, which `structure` compares, and the table that SQLite alone has.
-    partial = [difference for difference in differences if difference[0] == "remove_index"]
-    assert [d for d in differences if d not in partial and "zep_listing_ids" not in str(d)] == []
     upgraded.dispose()
+
+
+def test_alembic_sees_no_difference_to_the_tables(postgres_url: str) -> None:
+    """A migration made by autogenerate would be empty, but for what the metadata does not know."""
+    engine = engine_of(postgres_url)
+    with engine.connect() as connection:
+        upgrade(connection)
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    engine.dispose()
+
+    # Partial indexes are made beside the metadata, and one table is for SQLite alone.
+    unknown = [difference for difference in differences if difference[0] == "remove_index"]
+    assert [d for d in differences if d not in unknown and "zep_listing_ids" not in str(d)] == []
 
 
 def test_first_use_stamps_the_newest_revision() -> None:
