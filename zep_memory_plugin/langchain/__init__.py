@@ -1,0 +1,8 @@
+"""LangChain: histories, runnables, agents and the classic memory on the sessions of a `SessionManager`.
+
+Needs `langchain-core`. What needs more of LangChain is imported when it is first asked for.
+"""
+
+from .history import ZepChatMessageHistory, history_factory
+
+__all__ = ["ZepChatMessageHistory", "history_factory"]
