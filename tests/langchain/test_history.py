@@ -245,7 +245,7 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 import warnings
 warnings.simplefilter("error")
-from zep_memory_plugin.langchain import ZepChatMessageHistory, history_factory
+from zep_memory_plugin.langchain import ZepChatMessageHistory, history_factory, with_session_memory
 """
     subprocess.run([sys.executable, "-c", check], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
 

@@ -4,5 +4,6 @@ Needs `langchain-core`. What needs more of LangChain is imported when it is firs
 """
 
 from .history import ZepChatMessageHistory, history_factory
+from .runnable import with_session_memory
 
-__all__ = ["ZepChatMessageHistory", "history_factory"]
+__all__ = ["ZepChatMessageHistory", "history_factory", "with_session_memory"]
