@@ -196,7 +196,7 @@ def test_s16_concurrent_updates_keep_every_key(memory: Caller) -> None:
     memory.add_session(Session(session_id="a"))
     keys = [f"key {number}" for number in range(20)]
 
-    memory.together("update_session", [(Session(session_id="a", metadata={key: key}),) for key in keys])
+    memory.together("update_session", [{"session": Session(session_id="a", metadata={key: key})} for key in keys])
 
     assert memory.get_session("a").metadata == {key: key for key in keys}
 

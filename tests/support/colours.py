@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from zep_memory_plugin import SessionManager
 
+Arguments = dict[str, Any]
+Allowed = tuple[type[Exception], ...]
+
 
 class Caller(Protocol):
     """A manager as a test calls it: `caller.add_session(session)` blocks and returns in every colour."""
@@ -22,8 +25,11 @@ class Caller(Protocol):
         """Return the twin of *method* that this colour calls."""
         ...
 
-    def together(self, method: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Call *method* once with each of *arguments*, all at the same time, and return the results in order."""
+    def together(self, method: str, arguments: Iterable[Arguments], allowed: Allowed = ()) -> list[Any]:
+        """Call *method* once with each of *arguments*, all at the same time, and return the results in order.
+
+        An error of a kind that is *allowed* is a result as well.
+        """
         ...
 
     def close(self) -> None:
@@ -40,13 +46,16 @@ class SyncCaller:
     def __getattr__(self, method: str) -> Callable[..., Any]:
         return getattr(self.manager, method)
 
-    def together(self, method: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+    def together(self, method: str, arguments: Iterable[Arguments], allowed: Allowed = ()) -> list[Any]:
         calls = list(arguments)
         ready = threading.Barrier(len(calls))
 
-        def call(given: tuple[Any, ...]) -> Any:
+        def call(given: Arguments) -> Any:
             ready.wait()
-            return getattr(self.manager, method)(*given)
+            try:
+                return getattr(self.manager, method)(**given)
+            except allowed as error:
+                return error
 
         with ThreadPoolExecutor(len(calls)) as threads:
             return list(threads.map(call, calls))
@@ -71,11 +80,17 @@ class AsyncCaller:
 
         return call
 
-    def together(self, method: str, arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+    def together(self, method: str, arguments: Iterable[Arguments], allowed: Allowed = ()) -> list[Any]:
         twin = getattr(self.manager, f"a{method}")
 
+        async def call(given: Arguments) -> Any:
+            try:
+                return await twin(**given)
+            except allowed as error:
+                return error
+
         async def gather() -> list[Any]:
-            return await asyncio.gather(*(twin(*given) for given in arguments))
+            return await asyncio.gather(*(call(given) for given in arguments))
 
         return self._runner.run(gather())
 
