@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.colours import BACKENDS, Backend, Caller
 from tests.support.postgres import PostgresServer, start_server
+from tests.support.rows import delete_rows
 from tests.support.shared_database import SharedDatabase
 from zep_memory_plugin import SessionManager
 
@@ -74,13 +75,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
-def open_memory(request: pytest.FixtureRequest) -> Iterator[OpenMemory]:
-    """Return a function that opens a manager, with the options it is given, on a database without rows.
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Return every database, driver and colour in turn."""
+    return request.param
 
-    Once for every database, driver and colour; what was opened is closed after the test.
-    """
-    backend: Backend = request.param
-    url = backend.url(backend.url_fixture and request.getfixturevalue(backend.url_fixture))
+
+@pytest.fixture
+def open_memory(backend: Backend, request: pytest.FixtureRequest) -> Iterator[OpenMemory]:
+    """Return a function that opens a manager, with the options it is given, on a database without rows."""
+    url = backend.url(request.getfixturevalue(backend.url_fixture) if backend.url_fixture else "")
     opened: list[Caller] = []
 
     def open_memory(**options: Any) -> Caller:
@@ -92,7 +95,29 @@ def open_memory(request: pytest.FixtureRequest) -> Iterator[OpenMemory]:
         caller.close()
 
 
+@pytest.fixture(scope="session")
+def shared_callers() -> Iterator[dict[Backend, Caller]]:
+    """Return the managers that the tests of this worker take turns on, as far as they were asked for."""
+    callers: dict[Backend, Caller] = {}
+    yield callers
+    for caller in callers.values():
+        caller.close()
+
+
 @pytest.fixture
-def memory(open_memory: OpenMemory) -> Caller:
-    """Return a manager on a database without rows, once for every database, driver and colour."""
-    return open_memory()
+def memory(backend: Backend, shared_callers: dict[Backend, Caller], request: pytest.FixtureRequest) -> Iterator[Caller]:
+    """Return a manager on a database without rows, once for every database, driver and colour.
+
+    It has served other tests before: one that is new, such as `open_memory` makes, compiles every statement anew.
+    """
+    if backend not in shared_callers:
+        shared_callers[backend] = backend.caller(SessionManager(_shared_url(backend, request)))
+    yield shared_callers[backend]
+    delete_rows(shared_callers[backend].manager)
+
+
+def _shared_url(backend: Backend, request: pytest.FixtureRequest) -> str:
+    if backend.url_fixture == "shared_postgres_url":
+        return backend.url(request.getfixturevalue("shared_database").url)
+    folder: Path = request.getfixturevalue("tmp_path_factory").mktemp(backend.name)
+    return backend.url(f"sqlite:///{folder / 'zep.db'}")

@@ -119,9 +119,9 @@ class Backend:
     scheme: str
     caller: Callable[[SessionManager], Caller]
 
-    def url(self, given: str | None) -> str:
-        """Return the URL with this driver for the database that the fixture *given* names."""
-        return "sqlite://" if given is None else f"{self.scheme}:{given.partition(':')[2]}"
+    def url(self, database: str) -> str:
+        """Return the URL that leads to *database*, another URL of it, with this driver."""
+        return f"{self.scheme}:{database.partition(':')[2]}" if self.url_fixture else "sqlite://"
 
 
 BACKENDS = [

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, delete, inspect, select, update
 
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.database import Stamp
-from zep_memory_plugin.tables import PREFIX, messages, metadata, sessions, summaries
+from zep_memory_plugin.tables import PREFIX, messages, metadata, sessions, summaries, users
 
 
 def rows(manager: SessionManager, table: str) -> list[dict[str, Any]]:
@@ -41,3 +41,13 @@ def _age(connection: Connection, stamp: Stamp, session_id: str, by: timedelta) -
             connection.execute(
                 update(table).where(*deleted, table.c.deleted_at == moment).values(deleted_at=moment - by)
             )
+
+
+def delete_rows(manager: SessionManager) -> None:
+    """Delete every row of ours, but for what the tables need to work."""
+    manager._database.write(_delete_rows)
+
+
+def _delete_rows(connection: Connection, stamp: Stamp) -> None:
+    for table in (messages, summaries, sessions, users):
+        connection.execute(delete(table))
