@@ -1,0 +1,238 @@
+"""How much the hot statements touch: what they return and little more, however much is stored.
+
+The statements are those that the library sends, caught on an engine of the application.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event
+
+from tests.support.postgres import PostgresServer
+from zep_memory_plugin import Message, SessionManager
+
+LONG = "long"
+SHORT = "short"
+USERS = 200
+
+Call = Callable[[SessionManager], object]
+Read = Callable[[SessionManager, str], object]
+Statement = tuple[str, Any]
+Plan = list[dict[str, Any]]
+
+NEWEST: dict[str, Read] = {
+    "the newest 20": lambda manager, session_id: manager.last_messages(session_id, 20),
+    "the memory of the newest 20": lambda manager, session_id: manager.get_memory(session_id, 20),
+}
+WINDOWS: dict[str, Read] = {
+    "the newest 20 in whole turns": lambda manager, session_id: manager.last_messages(session_id, 20, whole_turns=True),
+    "the newest of 20 tokens": lambda manager, session_id: manager.last_messages(session_id, max_tokens=20),
+}
+PAGES: dict[str, tuple[Call, str, str]] = {
+    "a page of sessions": (
+        lambda manager: manager.list_sessions(20, 100),
+        "ix_zep_sessions_id",
+        "(id>?)",
+    ),
+    "a page of a user's sessions": (
+        lambda manager: manager.get_user_sessions("user-7", 20, 1),
+        "ix_zep_sessions_user_id_id",
+        "(user_id=? AND id>?)",
+    ),
+}
+
+
+def messages(count: int) -> list[Message]:
+    return [Message(role=("user", "assistant")[place % 2], content="text") for place in range(count)]
+
+
+def fill(engine: Engine) -> None:
+    """Store a session of 10,000 messages of a token each, one of 20, and 600 of 200 users, few of them deleted."""
+    with SessionManager(engine) as manager:
+        manager.add_memory(LONG, messages(10_000))
+        manager.add_memory(SHORT, messages(20))
+        for number in range(3 * USERS):
+            manager.add_memory(f"session-{number}", messages(1), user_id=f"user-{number % USERS}")
+        for number in range(5):
+            manager.delete_session(f"session-{number}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    file: Path = tmp_path_factory.mktemp("plans") / "zep.db"
+    engine = create_engine(f"sqlite:///{file}")
+    fill(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_server: PostgresServer) -> Iterator[Engine]:
+    url = postgres_server.create_database()
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    fill(engine)
+    yield engine
+    engine.dispose()
+    postgres_server.drop_database(url)
+
+
+def sent_by(engine: Engine, call: Call, kind: str = "SELECT") -> list[Statement]:
+    """Return the statements of one *kind* that *call* sends when it is warm."""
+    sent: list[Statement] = []
+
+    def remember(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        sent.append((statement, parameters))
+
+    with SessionManager(engine) as manager:
+        manager.get_session(LONG)
+        event.listen(engine, "before_cursor_execute", remember)
+        call(manager)
+        event.remove(engine, "before_cursor_execute", remember)
+    return [statement for statement in sent if statement[0].startswith(kind)]
+
+
+def sqlite_plan(engine: Engine, statement: Statement) -> list[str]:
+    """Return how SQLite goes about *statement*, in its own words."""
+    text, parameters = statement
+    with engine.connect() as connection:
+        return [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)]
+
+
+def postgres_plan(engine: Engine, statement: Statement, options: str = "ANALYZE, BUFFERS") -> Plan:
+    """Return the nodes of the plan of *statement*, parents first; with ANALYZE it is run, and not kept."""
+    text, parameters = statement
+    with engine.connect() as connection:
+        explained = connection.exec_driver_sql(f"EXPLAIN ({options}, FORMAT JSON) {text}", parameters).scalar_one()
+        connection.rollback()
+    nodes = [explained[0]["Plan"]]
+    for node in nodes:
+        nodes.extend(node.get("Plans", []))
+    return nodes
+
+
+def scans(plan: Plan, table: str) -> list[tuple[str, str | None, str | None]]:
+    """Return how rows of *table* are found: kind of scan, direction, index."""
+    return [
+        (node["Node Type"], node.get("Scan Direction"), node.get("Index Name"))
+        for node in plan
+        if node.get("Relation Name") == table
+    ]
+
+
+def rows_touched(plan: Plan, table: str) -> float:
+    """Count the rows of *table* that were looked at, used or not."""
+    return sum(
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        for node in plan
+        if node.get("Relation Name") == table
+    )
+
+
+def steps_of(engine: Engine, call: Call) -> int:
+    """Count the steps of SQLite's virtual machine that *call* takes when it is warm."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def watch(connection: Any, *_: object) -> None:
+        connection.set_progress_handler(step, 1)
+
+    with SessionManager(engine) as manager:
+        call(manager)
+        event.listen(engine, "checkout", watch)
+        steps = 0
+        call(manager)
+        event.remove(engine, "checkout", watch)
+    return steps
+
+
+@pytest.mark.parametrize("read", NEWEST)
+def test_postgres_touches_20_rows_for_the_newest_20(postgres: Engine, read: str) -> None:
+    (statement,) = sent_by(postgres, lambda manager: NEWEST[read](manager, LONG))
+
+    plan = postgres_plan(postgres, statement)
+
+    assert scans(plan, "zep_messages") == [("Index Scan", "Backward", "pk_zep_messages")]
+    assert rows_touched(plan, "zep_messages") == 20
+    assert plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"] < 10
+
+
+@pytest.mark.parametrize("read", WINDOWS)
+def test_postgres_touches_few_rows_for_a_window(postgres: Engine, read: str) -> None:
+    """Once to find where the window starts, once to read it."""
+    (statement,) = sent_by(postgres, lambda manager: WINDOWS[read](manager, LONG))
+
+    plan = postgres_plan(postgres, statement)
+
+    assert {index for _, _, index in scans(plan, "zep_messages")} <= {"pk_zep_messages", None}
+    assert "Seq Scan" not in {kind for kind, _, _ in scans(plan, "zep_messages")}
+    assert rows_touched(plan, "zep_messages") <= 60
+
+
+@pytest.mark.parametrize("read", NEWEST)
+def test_sqlite_reads_the_newest_20_along_the_key(sqlite: Engine, read: str) -> None:
+    (statement,) = sent_by(sqlite, lambda manager: NEWEST[read](manager, LONG))
+
+    plan = sqlite_plan(sqlite, statement)
+
+    assert "SEARCH zep_messages USING PRIMARY KEY (session_id=?)" in plan
+    assert [line for line in plan if "TEMP B-TREE" in line or "SCAN zep_" in line] == []
+
+
+@pytest.mark.parametrize("read", NEWEST | WINDOWS)
+def test_sqlite_does_no_more_in_a_long_session(sqlite: Engine, read: str) -> None:
+    """The newest 20 of 10,000 take no more steps than 20 of 20."""
+    call = (NEWEST | WINDOWS)[read]
+
+    in_long, in_short = (steps_of(sqlite, lambda manager, at=at: call(manager, at)) for at in (LONG, SHORT))
+
+    assert 0 < in_long < in_short * 1.2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_postgres_finds_a_page_by_its_index(postgres: Engine, page: str) -> None:
+    call, index, _ = PAGES[page]
+    (statement,) = sent_by(postgres, call)
+
+    plan = postgres_plan(postgres, statement)
+
+    assert {node["Index Name"] for node in plan if "Index Name" in node} == {index}
+    assert rows_touched(plan, "zep_sessions") <= 20
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_sqlite_finds_a_page_by_its_index(sqlite: Engine, page: str) -> None:
+    call, index, condition = PAGES[page]
+    (statement,) = sent_by(sqlite, call)
+
+    assert sqlite_plan(sqlite, statement) == [f"SEARCH zep_sessions USING INDEX {index} {condition}"]
+
+
+def test_postgres_finds_what_to_purge_by_the_index_of_deleted_rows(postgres: Engine) -> None:
+    """Live rows, of which there are many, are no part of that index."""
+    statements = sent_by(postgres, lambda manager: manager.purge(batch_size=10), "DELETE")
+
+    plans = {statement[0].split()[2]: postgres_plan(postgres, statement, "COSTS") for statement in statements}
+
+    for table in ("zep_messages", "zep_sessions"):
+        found_by = [node["Index Name"] for node in plans[table] if "Index Name" in node]
+        assert f"ix_{table}_deleted_at" in found_by
+        assert "Seq Scan" not in {kind for kind, _, _ in scans(plans[table], table)}
+
+
+def test_sqlite_finds_what_to_purge_by_the_index_of_deleted_rows(sqlite: Engine) -> None:
+    statements = sent_by(sqlite, lambda manager: manager.purge(batch_size=10), "DELETE")
+
+    plans = {statement[0].split()[2]: sqlite_plan(sqlite, statement) for statement in statements}
+
+    for table in ("zep_messages", "zep_sessions"):
+        assert any(f"SEARCH {table} USING" in line and f"ix_{table}_deleted_at" in line for line in plans[table])
+        assert not any(f"SCAN {table}" in line for line in plans[table])
