@@ -16,12 +16,12 @@ def newest(
 ) -> list[Message]:
     """Return the newest messages, oldest first."""
     count, tokens = checks.limit(limit), checks.limit(max_tokens, "max_tokens")
-    if count is None and tokens is None and not whole_turns:
+    if count is None and tokens is None:
         return listed(connection, session_id, None, 0)
     if 0 in (count, tokens):
         return []
     bounds = {"session": checks.session_id(session_id), "tokens": tokens}
-    bounds["count"] = min((bound for bound in (count, tokens) if bound is not None), default=checks.LARGEST_INTEGER)
+    bounds["count"] = min(bound for bound in (count, tokens) if bound is not None)
     query = _newest(bounded=tokens is not None, whole_turns=whole_turns)
     return read(reversed(connection.execute(query, bounds).all()))
 
