@@ -19,9 +19,9 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from zep_memory_plugin.langchain import with_session_memory
 
 from zep_memory_plugin import SessionManager
+from zep_memory_plugin.langchain import with_session_memory
 
 
 class EchoModel(BaseChatModel):
@@ -89,7 +89,7 @@ def chat(manager: SessionManager, options: argparse.Namespace) -> None:
         limit=40,
     )
     config = {"configurable": {"session_id": options.session, "user_id": options.user}}
-    known = len(manager.list_messages(options.session))
+    known = manager.count_messages([options.session])[options.session]
     print(f"Session {options.session!r} in {options.database}: {known} messages so far. An empty line ends the chat.")
     for question in questions():
         for chunk in chain.stream({"question": question}, config=config):

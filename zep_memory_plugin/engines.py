@@ -17,7 +17,7 @@ DURABILITIES = ("full", "normal")
 _SYNC_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 _SYNC_NAMES = {"ssl": "sslmode"}
 _ASYNC_ONLY = {"prepared_statement_cache_size", "prepared_statement_name_func"}
-_SCHEMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+pysqlite"}
+_SCHEMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,7 +332,7 @@ class SessionManager:
 
         At most *limit* messages, of at most *max_tokens* tokens together. With *whole_turns* the window starts at a
         message of the user: what comes before the first one in it is left out, and when there is none, the window
-        reaches back to the start of the last turn, whatever that costs.
+        reaches back to the start of the last turn, whatever that costs. Without a bound everything is returned.
         """
         return self._database.read(core.windows.newest, session_id, limit, max_tokens, whole_turns)
 
