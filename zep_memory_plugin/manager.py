@@ -17,7 +17,7 @@ from .core.purge import Progress
 from .database import Database
 from .dialects import JsonScalar
 from .errors import DatabaseUnavailable
-from .models import Memory, Message, Metadata, PurgeReport, Session, Summary, User
+from .models import Memory, Message, MessageStatus, Metadata, PurgeReport, Session, Summary, User
 from .summarizing import Summarizer, asummarize, summarize
 
 logger = logging.getLogger(__name__)
@@ -217,38 +217,98 @@ class SessionManager:
             yield chunk
             cursor = chunk[-1].id or cursor
 
-    def count_messages(self, session_ids: Iterable[str]) -> dict[str, int]:
-        """Count the live messages of each of *session_ids*, in one query."""
-        return self._database.read(core.sessions.message_counts, list(session_ids))
+    def count_messages(self, session_ids: Iterable[str], *, status: MessageStatus | None = None) -> dict[str, int]:
+        """Count the live messages of each of *session_ids*, in one query.
 
-    async def acount_messages(self, session_ids: Iterable[str]) -> dict[str, int]:
+        Only those of *status*, "active" or "archived", when it is given.
+        """
+        return self._database.read(core.sessions.message_counts, list(session_ids), status)
+
+    async def acount_messages(
+        self, session_ids: Iterable[str], *, status: MessageStatus | None = None
+    ) -> dict[str, int]:
         """Count the live messages of each of *session_ids*, in one query. See `count_messages`."""
-        return await self._database.aread(core.sessions.message_counts, list(session_ids))
+        return await self._database.aread(core.sessions.message_counts, list(session_ids), status)
 
-    def add_memory(self, session_id: str, messages: Iterable[Message], *, user_id: str | None = None) -> list[Message]:
+    def add_memory(
+        self,
+        session_id: str,
+        messages: Iterable[Message],
+        *,
+        user_id: str | None = None,
+        status: MessageStatus = "active",
+    ) -> list[Message]:
         """Append *messages* to a session and return them as stored.
 
         The session is created, or undeleted, when need be. All messages are stored or none, and their order holds
         even when clocks disagree. A message whose uuid the session knows already gets the new content and keeps its
         place; when it was deleted, it stays deleted and is not returned. *user_id* becomes the owner of a session that
-        has none, and is added as a user when unknown. Without messages nothing happens.
+        has none, and is added as a user when unknown. *status* "archived" stores new messages where `archive_messages`
+        would put them. Without messages nothing happens.
 
         Raises:
             InvalidInput: a message, its metadata or an id is out of bounds.
             SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
         """
-        batch = core.batches.batch(messages, self._token_counter)
+        batch = core.batches.batch(messages, self._token_counter, status)
         stored = self._database.write_alone(core.messages.append, session_id, batch, user_id)
         if self._summarizer is not None and stored:
             summarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
         return stored
 
     async def aadd_memory(
-        self, session_id: str, messages: Iterable[Message], *, user_id: str | None = None
+        self,
+        session_id: str,
+        messages: Iterable[Message],
+        *,
+        user_id: str | None = None,
+        status: MessageStatus = "active",
     ) -> list[Message]:
         """Append *messages* to a session and return them as stored. See `add_memory`."""
-        batch = core.batches.batch(messages, self._token_counter)
+        batch = core.batches.batch(messages, self._token_counter, status)
         stored = await self._database.awrite_alone(core.messages.append, session_id, batch, user_id)
+        if self._summarizer is not None and stored:
+            await asummarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
+        return stored
+
+    def replace_memory(
+        self,
+        session_id: str,
+        messages: Iterable[Message],
+        *,
+        user_id: str | None = None,
+        status: MessageStatus = "active",
+    ) -> list[Message]:
+        """Make *messages* all that a session holds, in one transaction, and return them as stored.
+
+        What was there, summaries too, is soft-deleted; a message whose uuid the session knows, even from a deletion,
+        moves to its new place and gets the new content. Without messages a session that exists is cleared. All else is
+        as in `add_memory`.
+
+        Raises:
+            InvalidInput: a message, its metadata or an id is out of bounds; the session is as before.
+            SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
+        """
+        batch = core.batches.batch(messages, self._token_counter, status)
+        stored = self._database.write(core.replacement.replace, session_id, batch, user_id)
+        if self._summarizer is not None and stored:
+            summarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
+        return stored
+
+    async def areplace_memory(
+        self,
+        session_id: str,
+        messages: Iterable[Message],
+        *,
+        user_id: str | None = None,
+        status: MessageStatus = "active",
+    ) -> list[Message]:
+        """Make *messages* all that a session holds, in one transaction, and return them as stored.
+
+        See `replace_memory`.
+        """
+        batch = core.batches.batch(messages, self._token_counter, status)
+        stored = await self._database.awrite(core.replacement.replace, session_id, batch, user_id)
         if self._summarizer is not None and stored:
             await asummarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
         return stored
@@ -393,6 +453,62 @@ class SessionManager:
         See `delete_messages`.
         """
         await self._database.awrite(core.messages.delete, session_id, list(uuids))
+
+    def slice_messages(
+        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+    ) -> list[Message]:
+        """Return the messages of a session at the positions from *start* until before *stop*, as a slice of a list.
+
+        Positions count from 0, the oldest message, or from -1, the newest, both from the same end: `-20` to None are
+        the newest 20, `-40` to `-20` those before. Only messages of *status* count when it is given.
+        """
+        return self._database.read(core.archive.sliced, session_id, start, stop, status)
+
+    async def aslice_messages(
+        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+    ) -> list[Message]:
+        """Return the messages of a session at the positions from *start* until before *stop*, as a slice of a list.
+
+        See `slice_messages`.
+        """
+        return await self._database.aread(core.archive.sliced, session_id, start, stop, status)
+
+    def delete_slice(
+        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+    ) -> list[Message]:
+        """Soft-delete the messages that `slice_messages` would return, and return them.
+
+        Callers at the same time take turns: each finds the positions that the one before left.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+        """
+        return self._database.write(core.archive.delete_slice, session_id, start, stop, status)
+
+    async def adelete_slice(
+        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+    ) -> list[Message]:
+        """Soft-delete the messages that `slice_messages` would return, and return them. See `delete_slice`."""
+        return await self._database.awrite(core.archive.delete_slice, session_id, start, stop, status)
+
+    def archive_messages(
+        self, session_id: str, limit: int | None = None, *, until_seq: int | None = None
+    ) -> list[Message]:
+        """Archive the oldest active messages of a session and return them.
+
+        At most *limit*, and none after the place *until_seq*: with it, callers who saw the same messages archive them
+        once. An archived message is still live and read like any other, unless its status is asked for.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+        """
+        return self._database.write(core.archive.archive, session_id, limit, until_seq)
+
+    async def aarchive_messages(
+        self, session_id: str, limit: int | None = None, *, until_seq: int | None = None
+    ) -> list[Message]:
+        """Archive the oldest active messages of a session and return them. See `archive_messages`."""
+        return await self._database.awrite(core.archive.archive, session_id, limit, until_seq)
 
     def add_summary(self, session_id: str, summary: Summary, *, until_uuid: UUID | str | None = None) -> Summary:
         """Store a summary of a session and return it.

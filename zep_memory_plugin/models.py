@@ -30,6 +30,9 @@ else:
 
 RoleType = Literal["user", "assistant", "system", "tool", "other"]
 
+MessageStatus = Literal["active", "archived"]
+"""Whether a message is in the window that a framework works with, or has left it; both are live."""
+
 _ROLE_TYPES: dict[str, RoleType] = {
     "ai": "assistant",
     "aimessagechunk": "assistant",

@@ -151,6 +151,7 @@ messages = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),
     Column("deleted_at", UtcDateTime),
+    Column("archived_at", UtcDateTime),
     Column("native_format", Text),
     Column("native", Text),
     PrimaryKeyConstraint("session_id", "seq"),

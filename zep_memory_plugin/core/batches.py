@@ -29,14 +29,18 @@ class Batch:
     merges: bool
     """Whether a message with a uuid of the caller brings metadata, to be merged into what is stored."""
 
+    archived: bool
+    """Whether what is new is stored as archived."""
+
 
 def estimated_tokens(text: str) -> int:
     """Estimate the tokens of *text* as a quarter of its characters, rounded up."""
     return (len(text) + 3) // 4
 
 
-def batch(new: Iterable[Message], token_counter: TokenCounter) -> Batch:
+def batch(new: Iterable[Message], token_counter: TokenCounter, status: object = "active") -> Batch:
     """Check *new* and make ids for it; no I/O."""
+    archived = checks.status(status) == "archived"
     rows: dict[UUID, dict[str, Any]] = {}
     given: set[UUID] = set()
     for count, message in enumerate(new, start=1):
@@ -48,7 +52,8 @@ def batch(new: Iterable[Message], token_counter: TokenCounter) -> Batch:
             _merge_into(row, rows.get(row["uuid"]))
         rows[row["uuid"]] = row
     ordered = list(rows.values())
-    return Batch(ordered, frozenset(given), any(row["metadata"] and row["uuid"] in given for row in ordered))
+    merges = any(row["metadata"] and row["uuid"] in given for row in ordered)
+    return Batch(ordered, frozenset(given), merges, archived)
 
 
 def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:

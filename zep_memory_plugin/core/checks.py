@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ..dialects import JsonScalar
 from ..errors import InvalidInput, shown
+from ..models import MessageStatus
 from . import jsontext
 
 LONGEST_ID = 255
@@ -99,6 +100,20 @@ def _count(field: str, value: object) -> int:
     if not 0 <= value <= LARGEST_INTEGER:
         raise InvalidInput(field, f"is {shown(value)}; allowed are whole numbers from 0 to 2**63 - 1")
     return value
+
+
+def status(value: object) -> MessageStatus | None:
+    """Check the status of messages; None is any."""
+    if value not in (None, "active", "archived"):
+        raise InvalidInput("status", f"is {shown(value)}; allowed are 'active', 'archived' and None")
+    return value
+
+
+def position(field: str, value: object) -> int | None:
+    """Check a position among messages: from 0 the oldest, from -1 down the newest, or None."""
+    if value is None:
+        return None
+    return -_count(field, -value) if isinstance(value, int) and value < 0 else _count(field, value)
 
 
 def token_count(value: int) -> int:

@@ -44,13 +44,49 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     checked, owner = checks.session_id(session_id), checks.optional_user_id(user_id)
     if not new.rows:
         return []
-    rows = [{**row, "created_at": row["created_at"] or stamp.now} for row in new.rows]
-    request = Append(checked, owner, rows, stamp.now, fresh=stamp.attempt == 1 and not new.given)
-    appended = None if new.merges else dialect_of(connection).append_at_once(connection, request)
+    fresh = stamp.attempt == 1 and not new.given
+    request = Append(checked, owner, _stamped(new, stamp), stamp.now, fresh)
+    plain = not (new.merges or new.archived)
+    appended = dialect_of(connection).append_at_once(connection, request) if plain else None
     if appended is None:
         with transaction(connection):
             appended = _append(connection, stamp, request, new.given)
-    return _as_stored(rows, appended)
+    return _as_stored(request.rows, appended)
+
+
+def append_anew(
+    connection: Connection, stamp: Stamp, session_id: str, new: Batch, user_id: str | None
+) -> list[Message]:
+    """Append *new* in a transaction of the caller; what the session has or had of it moves to its new place."""
+    owner = checks.optional_user_id(user_id)
+    request = Append(checks.session_id(session_id), owner, _stamped(new, stamp), stamp.now, fresh=False)
+    first_seq = _take_places(connection, stamp, request) - len(request.rows) + 1
+    known = _known(connection, request, new.given if stamp.attempt == 1 else {row["uuid"] for row in request.rows})
+    placed = [
+        {**row, "session_id": request.session_id, "seq": seq} for seq, row in enumerate(request.rows, start=first_seq)
+    ]
+    if fresh := [row for row in placed if row["uuid"] not in known]:
+        connection.execute(_INSERT, fresh)
+    return _as_stored(placed, [_moved(connection, stamp, row, known.get(row["uuid"])) for row in placed])
+
+
+def _moved(connection: Connection, stamp: Stamp, row: dict[str, Any], there: Row[Any] | None) -> Appended:
+    """Move a message that is stored, deleted or not, to its new place, and give it its new content."""
+    if there is None:
+        return Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"])
+    metadata = merged_text(there.metadata, row["metadata"])
+    changed = {name: row[name] for name in ("seq", "archived_at", *_OVERWRITTEN)}
+    connection.execute(
+        update(messages)
+        .where(messages.c.session_id == row["session_id"], messages.c.uuid == row["uuid"])
+        .values(metadata=metadata, updated_at=stamp.now, deleted_at=None, **changed)
+    )
+    return Appended(row["uuid"], row["seq"], there.created_at, stamp.now, metadata)
+
+
+def _stamped(new: Batch, stamp: Stamp) -> list[dict[str, Any]]:
+    archived_at = stamp.now if new.archived else None
+    return [{**row, "created_at": row["created_at"] or stamp.now, "archived_at": archived_at} for row in new.rows]
 
 
 def _append(connection: Connection, stamp: Stamp, request: Append, given: frozenset[UUID]) -> list[Appended]:

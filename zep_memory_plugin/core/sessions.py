@@ -6,18 +6,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, true, update
 
 from ..database import Stamp
 from ..dialects import JsonScalar, dialect_of
 from ..errors import SessionExists, SessionNotFound, SessionOwnedByAnotherUser
-from ..models import Session
+from ..models import MessageStatus, Session
 from ..tables import messages, sessions, summaries
 from . import checks, jsontext, users
 
 _COLUMNS = [column for column in sessions.c if column.name != "last_seq"]
 _SELECT = select(*_COLUMNS)
 _LIVE_ONE = _SELECT.where(sessions.c.session_id == bindparam("session"), sessions.c.deleted_at.is_(None))
+
+_OF_STATUS: dict[MessageStatus | None, ColumnElement[bool]] = {
+    None: true(),
+    "active": messages.c.archived_at.is_(None),
+    "archived": messages.c.archived_at.is_not(None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +177,21 @@ def _shown(connection: Connection, query: Select[Any], wanted: Filter) -> Select
     return query
 
 
-def message_counts(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:
-    """Count the live messages of each session."""
+def message_counts(connection: Connection, session_ids: Iterable[str], status: object = None) -> dict[str, int]:
+    """Count the live messages of each session, of one status or of any."""
     wanted: Sequence[str] = [checks.session_id(session_id) for session_id in session_ids]
     counted = (
         select(messages.c.session_id, func.count())
-        .where(messages.c.session_id.in_(wanted), messages.c.deleted_at.is_(None))
+        .where(messages.c.session_id.in_(wanted), messages.c.deleted_at.is_(None), of_status(status))
         .group_by(messages.c.session_id)
     )
     counts = dict.fromkeys(wanted, 0)
     return counts | {row[0]: row[1] for row in connection.execute(counted)} if wanted else counts
+
+
+def of_status(status: object) -> ColumnElement[bool]:
+    """Match messages of one status, or of any."""
+    return _OF_STATUS[checks.status(status)]
 
 
 def _session(row: Row[Any]) -> Session:

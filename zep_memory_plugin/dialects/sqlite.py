@@ -125,7 +125,8 @@ def _taking(*, owned: bool) -> _Compiled:
 
 @cache
 def _filling() -> _Compiled:
-    written = [column.name for column in messages.c if column.name not in ("updated_at", "deleted_at")]
+    unset = ("updated_at", "archived_at", "deleted_at")
+    written = [column.name for column in messages.c if column.name not in unset]
     return _compiled(messages.insert(), column_keys=written)
 
 

@@ -72,6 +72,7 @@ def _messages() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("updated_at", UtcDateTime),
         sa.Column("deleted_at", UtcDateTime),
+        sa.Column("archived_at", UtcDateTime),
         sa.Column("native_format", sa.Text),
         sa.Column("native", sa.Text),
         sa.PrimaryKeyConstraint("session_id", "seq", name="pk_zep_messages"),

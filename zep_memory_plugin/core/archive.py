@@ -1,0 +1,89 @@
+"""The archive, where messages go that a framework no longer works with, and messages by their position."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, or_, select, update
+
+from ..database import Stamp
+from ..errors import InvalidInput
+from ..models import Message
+from ..tables import messages, sessions
+from . import checks
+from . import sessions as session_rows
+from .messages import COLUMNS, MOST_PARAMETERS, chunked, read
+
+
+def archive(
+    connection: Connection, stamp: Stamp, session_id: str, limit: int | None, until_seq: int | None
+) -> list[Message]:
+    """Archive the oldest active messages, at most *limit* and none after the place *until_seq*."""
+    count, last = checks.limit(limit), checks.limit(until_seq, "until_seq")
+    session_rows.lock_live(connection, checks.session_id(session_id))
+    active = and_(_of_session(session_id), _null_or(messages.c.archived_at, stamp.now))
+    there = and_(active, messages.c.deleted_at.is_(None))
+    oldest = _rows_at(connection, there if last is None else and_(there, messages.c.seq <= last), 0, count)
+    _mark(connection, stamp, session_id, oldest, messages.c.archived_at)
+    return read(oldest)
+
+
+def sliced(
+    connection: Connection, session_id: str, start: int | None, stop: int | None, status: object
+) -> list[Message]:
+    """Return the messages at the positions from *start* until before *stop*."""
+    live = and_(_of_session(session_id), session_rows.of_status(status), messages.c.deleted_at.is_(None))
+    return read(_rows_at(connection, live, start, stop))
+
+
+def delete_slice(
+    connection: Connection, stamp: Stamp, session_id: str, start: int | None, stop: int | None, status: object
+) -> list[Message]:
+    """Soft-delete the messages at the positions from *start* until before *stop*, and return them."""
+    session_rows.lock_live(connection, checks.session_id(session_id))
+    live = and_(_of_session(session_id), session_rows.of_status(status), _null_or(messages.c.deleted_at, stamp.now))
+    found = _rows_at(connection, live, start, stop)
+    _mark(connection, stamp, session_id, found, messages.c.deleted_at)
+    return read(found)
+
+
+def _of_session(session_id: str) -> ColumnElement[bool]:
+    return messages.c.session_id == checks.session_id(session_id)
+
+
+def _null_or(column: Column[datetime], now: datetime) -> ColumnElement[bool]:
+    """Match what has no mark yet, or that of this very call, which may have been sent before."""
+    return or_(column.is_(None), column == now)
+
+
+def _rows_at(
+    connection: Connection, there: ColumnElement[bool], start: int | None, stop: int | None
+) -> Sequence[Row[Any]]:
+    """Return the rows of a slice, oldest first."""
+    newest_first, offset, limit = _span(start, stop)
+    order = messages.c.seq.desc() if newest_first else messages.c.seq
+    found = connection.execute(select(*COLUMNS).where(there).order_by(order).offset(offset).limit(limit)).all()
+    return found[::-1] if newest_first else found
+
+
+def _span(start: int | None, stop: int | None) -> tuple[bool, int, int | None]:
+    """Return from which end a slice counts, how many it leaves out there, and how many it holds."""
+    first, last = checks.position("start", start), checks.position("stop", stop)
+    negative = {bound < 0 for bound in (first, last) if bound is not None}
+    if len(negative) == 2:
+        raise InvalidInput("start", f"is {first} and stop {last}; count both from the oldest or both from the newest")
+    near, far = (last, first) if True in negative else (first, last)
+    offset = abs(near or 0)
+    return True in negative, offset, None if far is None else max(0, abs(far) - offset)
+
+
+def _mark(
+    connection: Connection, stamp: Stamp, session_id: str, rows: Sequence[Row[Any]], column: Column[datetime]
+) -> None:
+    """Write the moment of this call into *column* of some messages."""
+    for chunk in chunked([row.seq for row in rows], MOST_PARAMETERS):
+        marked = update(messages).where(_of_session(session_id), messages.c.seq.in_(chunk))
+        connection.execute(marked.values({column: stamp.now}))
+    if rows:
+        touched = update(sessions).where(sessions.c.session_id == session_id)
+        connection.execute(touched.values(updated_at=stamp.now))
