@@ -75,6 +75,11 @@ class SessionManager:
     ) -> None:
         await self.aclose()
 
+    @property
+    def token_counter(self) -> TokenCounter:
+        """The function that counts the tokens of a text."""
+        return self._token_counter
+
     def close(self) -> None:
         """Close the connections that the manager made; an engine of the application stays open."""
         self._database.close()
@@ -401,6 +406,21 @@ class SessionManager:
     ) -> list[Message]:
         """Return the newest messages of a session, oldest first. See `last_messages`."""
         return await self._database.aread(core.windows.newest, session_id, limit, max_tokens, whole_turns)
+
+    def prompt_messages(self, session_id: str, max_tokens: int) -> list[Message]:
+        """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
+
+        The newest messages, from the start of a turn on, so that no tool's answer comes without its call; a system
+        message at the head of the session stays. The last turn is returned even when it is too long by itself.
+        """
+        return self._database.read(core.prompts.fitting, session_id, max_tokens)
+
+    async def aprompt_messages(self, session_id: str, max_tokens: int) -> list[Message]:
+        """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
+
+        See `prompt_messages`.
+        """
+        return await self._database.aread(core.prompts.fitting, session_id, max_tokens)
 
     def get_message(self, session_id: str, uuid: UUID | str) -> Message:
         """Return one live message.

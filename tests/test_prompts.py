@@ -1,0 +1,85 @@
+"""What a model is shown of a session when it has room for so many tokens."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
+
+
+@pytest.fixture
+def manager(database_url: str) -> Iterator[SessionManager]:
+    with SessionManager(database_url, token_counter=len) as manager:
+        yield manager
+
+
+def conversation(shape: str) -> list[Message]:
+    """Return one message of one token per letter: system, user, assistant, a tool call and its answer."""
+    roles = {"s": "system", "u": "user", "a": "assistant", "c": "assistant", "t": "tool"}
+    calls = [ToolCall(id="1", name="look")]
+    return [
+        Message(role=roles[letter], content=letter, tool_calls=calls if letter == "c" else None, token_count=1)
+        for letter in shape
+    ]
+
+
+def shown(manager: SessionManager, session_id: str, max_tokens: int) -> str:
+    return "".join(message.content for message in manager.prompt_messages(session_id, max_tokens))
+
+
+CASES = [
+    ("uaua", 4, "uaua"),
+    ("uaua", 3, "ua"),
+    ("uaua", 1, "ua"),
+    ("auaua", 5, "auaua"),
+    ("auaua", 4, "uaua"),
+    ("auaua", 3, "ua"),
+    ("suaua", 5, "suaua"),
+    ("suaua", 4, "sua"),
+    ("suaua", 3, "sua"),
+    ("suaua", 1, "sua"),
+    ("uctctaua", 7, "ua"),
+    ("uauctcta", 6, "uctcta"),
+    ("uauctcta", 3, "uctcta"),
+    ("suauctcta", 2, "suctcta"),
+    ("uuu", 2, "uu"),
+    ("uau", 2, "u"),
+    ("ctcta", 3, "cta"),
+    ("ctcta", 2, "a"),
+    ("usua", 3, "ua"),
+    ("", 5, ""),
+]
+
+
+@pytest.mark.parametrize(("shape", "max_tokens", "expected"), CASES)
+def test_the_newest_whole_turns_and_the_head_are_shown(
+    manager: SessionManager, shape: str, max_tokens: int, expected: str
+) -> None:
+    manager.add_memory("s", conversation(shape))
+
+    assert shown(manager, "s", max_tokens) == expected
+
+
+def test_the_head_is_what_is_first_now(manager: SessionManager) -> None:
+    stored = manager.add_memory("s", conversation("usuaua"))
+    manager.delete_messages("s", [stored[0].uuid])
+
+    assert shown(manager, "s", 3) == "sua"
+
+
+def test_a_message_too_long_by_itself_is_shown(manager: SessionManager) -> None:
+    manager.add_memory("s", [Message(role="assistant", content="long", token_count=100)])
+
+    assert shown(manager, "s", 10) == "long"
+
+
+def test_a_model_has_room_for_at_least_one_token(manager: SessionManager) -> None:
+    with pytest.raises(InvalidInput, match="max_tokens"):
+        manager.prompt_messages("s", 0)
+
+
+def test_the_async_twin_shows_the_same(manager: SessionManager) -> None:
+    manager.add_memory("s", conversation("suaua"))
+
+    assert asyncio.run(manager.aprompt_messages("s", 3)) == manager.prompt_messages("s", 3)
