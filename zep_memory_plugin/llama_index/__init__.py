@@ -1,0 +1,15 @@
+"""LlamaIndex on sessions: memories and chat stores that keep conversations in the application's database."""
+
+from .async_chat_store import ZepAsyncChatStore
+from .chat_store import ZepChatStore
+from .memory import ZepMemory
+from .registry import ManagerNotRegistered, register_manager, unregister_manager
+
+__all__ = [
+    "ManagerNotRegistered",
+    "ZepAsyncChatStore",
+    "ZepChatStore",
+    "ZepMemory",
+    "register_manager",
+    "unregister_manager",
+]

@@ -1,0 +1,171 @@
+"""LlamaIndex's messages as rows that every framework reads, and back without loss.
+
+A row always has role, text and tool calls in columns of their own. Where these would lose something of a message, it
+has LlamaIndex's own JSON as well.
+"""
+
+import base64
+import json
+import logging
+from collections.abc import Iterable
+from io import IOBase
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    CitableBlock,
+    ContentBlock,
+    MessageRole,
+    TextBlock,
+    ToolCallBlock,
+)
+from pydantic_core import PydanticSerializationError
+
+from ..core import jsontext
+from ..core.batches import TokenCounter
+from ..errors import InvalidInput
+from ..models import Message, RoleType, ToolCall
+from .tokens import token_count
+
+logger = logging.getLogger(__name__)
+
+NATIVE_FORMAT = "llama_index"
+"""Names LlamaIndex's own JSON of a message."""
+
+_ROLES: dict[RoleType, MessageRole] = {
+    "assistant": MessageRole.ASSISTANT,
+    "other": MessageRole.USER,
+    "system": MessageRole.SYSTEM,
+    "tool": MessageRole.TOOL,
+    "user": MessageRole.USER,
+}
+_KNOWN_ROLES = frozenset(role.value for role in MessageRole)
+_STREAMS = ("image", "audio", "video", "data")
+
+# What LlamaIndex's and pydantic's validators raise on JSON that a message does not accept.
+_UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+
+
+def to_messages(messages: Iterable[ChatMessage], counter: TokenCounter) -> list[Message]:
+    """Return the rows of *messages*, their tokens counted by *counter*.
+
+    Raises:
+        InvalidInput: a message holds something that JSON cannot.
+    """
+    return [_row(_with_bytes(message), counter) for message in messages]
+
+
+def from_messages(rows: Iterable[Message]) -> list[ChatMessage]:
+    """Return new messages that say what *rows* do, whoever wrote them."""
+    return [_message(row) for row in rows]
+
+
+def _row(message: ChatMessage, counter: TokenCounter) -> Message:
+    dumped = _dumped(message)
+    row = Message(
+        role=message.role.value,
+        content=_text(message.blocks),
+        name=_text_or_none(message.additional_kwargs.get("name")),
+        tool_calls=[_tool_call(block) for block in dumped["blocks"] if block["block_type"] == "tool_call"] or None,
+        tool_call_id=_text_or_none(message.additional_kwargs.get("tool_call_id")),
+        token_count=token_count(message, counter),
+    )
+    if _from_columns(row) == message:
+        return row
+    return row.model_copy(update={"native_format": NATIVE_FORMAT, "native": _native(dumped, row.content)})
+
+
+def _message(row: Message) -> ChatMessage:
+    if row.native_format != NATIVE_FORMAT or row.native is None:
+        return _from_columns(row)
+    try:
+        return _from_native(row.native, row.content)
+    except _UNREADABLE as error:
+        logger.warning("message %s is read as plain text: %s", row.uuid, type(error).__name__)
+        return _from_columns(row)
+
+
+def _from_columns(row: Message) -> ChatMessage:
+    """Build the message that the columns every framework fills stand for."""
+    calls = [
+        ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.args) for call in row.tool_calls or ()
+    ]
+    text = [TextBlock(text=row.content)] if row.content or not calls else []
+    role = MessageRole(row.role) if row.role in _KNOWN_ROLES else _ROLES[row.role_type or "other"]
+    extra = {"tool_call_id": row.tool_call_id, "name": None if role is MessageRole.TOOL else row.name}
+    given = {key: value for key, value in extra.items() if value is not None}
+    return ChatMessage(role=role, blocks=[*text, *calls], additional_kwargs=given)
+
+
+def _text(blocks: Iterable[ContentBlock]) -> str:
+    """Return the text that another framework is shown: what was said, and sources that were quoted in full."""
+    parts = [
+        block.text if isinstance(block, TextBlock) else _text(block.content)
+        for block in blocks
+        if isinstance(block, TextBlock | CitableBlock)
+    ]
+    return "\n".join(parts)
+
+
+def _tool_call(block: dict[str, Any]) -> ToolCall:
+    return ToolCall(id=block["tool_call_id"], name=block["tool_name"], args=_arguments(block["tool_kwargs"]))
+
+
+def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | str:
+    """Return arguments as the column for them takes them: as text where they hold NaN or infinity."""
+    try:
+        jsontext.dumps(given)
+    except ValueError:
+        return json.dumps(given)
+    return given
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _dumped(message: ChatMessage) -> dict[str, Any]:
+    try:
+        dumped = message.model_dump(mode="json")
+    except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput("messages", f"hold one of role {message.role.value!r} that JSON cannot hold") from error
+    # LlamaIndex has made blocks of these, and would make them again.
+    dumped["additional_kwargs"].pop("images", None)
+    return dumped
+
+
+def _native(dumped: dict[str, Any], content: str) -> str:
+    """Return *dumped* as text, without the text block that the content column holds already."""
+    texts = [block for block in dumped["blocks"] if block["block_type"] == "text"]
+    if len(texts) == 1 and texts[0]["text"] == content and jsontext.is_plain(content):
+        del texts[0]["text"]
+    native = json.dumps(dumped, ensure_ascii=False, separators=(",", ":"))
+    return native if jsontext.is_plain(native) else json.dumps(dumped, separators=(",", ":"))
+
+
+def _from_native(native: str, content: str) -> ChatMessage:
+    dumped = json.loads(native)
+    for block in dumped["blocks"]:
+        if block["block_type"] == "text":
+            block.setdefault("text", content)
+    return ChatMessage.model_validate(dumped)
+
+
+def _with_bytes(message: ChatMessage) -> ChatMessage:
+    """Return *message* with open files in its blocks read, for JSON cannot hold a file."""
+    blocks = [_block_with_bytes(block) for block in message.blocks]
+    return message if blocks == message.blocks else message.model_copy(update={"blocks": blocks})
+
+
+def _block_with_bytes(block: ContentBlock) -> ContentBlock:
+    values = {name: getattr(block, name, None) for name in _STREAMS}
+    files = {name: value for name, value in values.items() if isinstance(value, IOBase)}
+    return block.model_copy(update={name: _content(file) for name, file in files.items()}) if files else block
+
+
+def _content(file: IOBase) -> bytes:
+    """Return what *file* holds, in base64 as LlamaIndex keeps media."""
+    file.seek(0)
+    content: bytes = file.read()
+    file.seek(0)
+    return base64.b64encode(content)

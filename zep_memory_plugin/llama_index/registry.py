@@ -1,0 +1,94 @@
+"""Managers by name, so that what LlamaIndex serialises holds a name instead of a database.
+
+LlamaIndex turns a memory into a dictionary and back between two runs of an agent, when a context is saved, and when an
+object is pickled. A manager cannot go along, so its name does.
+"""
+
+from typing import Annotated
+from uuid import uuid4
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from ..errors import InvalidInput, NotFound, shown
+from ..manager import SessionManager
+
+DEFAULT_NAME = "default"
+"""The name of the manager that a memory or store uses when it is given none."""
+
+_registered: dict[str, SessionManager] = {}
+_unregistered: WeakValueDictionary[str, SessionManager] = WeakValueDictionary()
+_names: WeakKeyDictionary[SessionManager, str] = WeakKeyDictionary()
+
+
+class ManagerNotRegistered(NotFound):
+    """No manager of this name is registered in this process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"no manager is registered as {shown(name)}; call register_manager with a name of your own before the "
+            "memory or store is made, and again with that name in the process that restores it"
+        )
+
+
+def register_manager(name: str, manager: SessionManager) -> SessionManager:
+    """Give *manager* a name under which this process finds it again, and return it.
+
+    The registry keeps the manager alive, as it is the application's for good; a name given twice is the latest one's.
+    Register under "default" what memories and stores without a manager are to use.
+    """
+    if not isinstance(name, str) or not name:
+        raise InvalidInput("name", f"is {shown(name)}; allowed is any text but the empty one")
+    _registered[name] = _manager(manager)
+    _names[manager] = name
+    return manager
+
+
+def unregister_manager(name: str) -> None:
+    """Forget the manager of this name.
+
+    Raises:
+        ManagerNotRegistered: there is none.
+    """
+    if _registered.pop(name, None) is None:
+        raise ManagerNotRegistered(name)
+
+
+def registered_manager(name: str = DEFAULT_NAME) -> SessionManager:
+    """Return the manager of this name.
+
+    Raises:
+        ManagerNotRegistered: there is none.
+    """
+    manager = _registered.get(name) or _unregistered.get(name)
+    if manager is None:
+        raise ManagerNotRegistered(name)
+    return manager
+
+
+def name_of(manager: SessionManager) -> str:
+    """Return the name of *manager*; one that has none gets a name that holds in this process, while it lives."""
+    name = _names.get(manager)
+    if name is None or (_registered.get(name) or _unregistered.get(name)) is not manager:
+        name = f"unregistered-{uuid4()}"
+        _names[manager] = name
+        _unregistered[name] = manager
+    return name
+
+
+def _manager(given: object) -> SessionManager:
+    if isinstance(given, str):
+        return registered_manager(given)
+    if not isinstance(given, SessionManager):
+        raise InvalidInput("manager", f"is of type {type(given).__name__}, not a SessionManager or the name of one")
+    return given
+
+
+ManagerField = Annotated[
+    SessionManager,
+    BeforeValidator(_manager),
+    PlainSerializer(name_of, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+"""A manager, or the name of one on the way in; its name on the way out."""
