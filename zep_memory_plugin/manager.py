@@ -391,21 +391,34 @@ class SessionManager:
         return await self._database.aread(core.messages.listed, session_id, limit, cursor)
 
     def last_messages(
-        self, session_id: str, limit: int | None = None, *, max_tokens: int | None = None, whole_turns: bool = False
+        self,
+        session_id: str,
+        limit: int | None = None,
+        *,
+        max_tokens: int | None = None,
+        whole_turns: bool = False,
+        until_seq: int | None = None,
     ) -> list[Message]:
         """Return the newest messages of a session, oldest first.
 
         At most *limit* messages, of at most *max_tokens* tokens together. With *whole_turns* the window starts at a
         message of the user: what comes before the first one in it is left out, and when there is none, the window
-        reaches back to the start of the last turn, whatever that costs. Without a bound everything is returned.
+        reaches back to the start of the last turn, whatever that costs. Without a bound everything is returned. With
+        *until_seq* what came after that place is as if it were not there.
         """
-        return self._database.read(core.windows.newest, session_id, limit, max_tokens, whole_turns)
+        return self._database.read(core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq)
 
     async def alast_messages(
-        self, session_id: str, limit: int | None = None, *, max_tokens: int | None = None, whole_turns: bool = False
+        self,
+        session_id: str,
+        limit: int | None = None,
+        *,
+        max_tokens: int | None = None,
+        whole_turns: bool = False,
+        until_seq: int | None = None,
     ) -> list[Message]:
         """Return the newest messages of a session, oldest first. See `last_messages`."""
-        return await self._database.aread(core.windows.newest, session_id, limit, max_tokens, whole_turns)
+        return await self._database.aread(core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq)
 
     def prompt_messages(self, session_id: str, max_tokens: int) -> list[Message]:
         """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
