@@ -1,9 +1,28 @@
-"""LangChain: histories, runnables, agents and the classic memory on the sessions of a `SessionManager`.
+"""LangChain: histories, runnables and agents on the sessions of a `SessionManager`.
 
 Needs `langchain-core`. What needs more of LangChain is imported when it is first asked for.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .history import ZepChatMessageHistory, history_factory
 from .runnable import with_session_memory
 
-__all__ = ["ZepChatMessageHistory", "history_factory", "with_session_memory"]
+if TYPE_CHECKING:
+    from .middleware import ZepMemoryMiddleware
+
+__all__ = ["ZepChatMessageHistory", "ZepMemoryMiddleware", "history_factory", "with_session_memory"]
+
+_LATER = {"ZepMemoryMiddleware": ("middleware", "agents")}
+"""Names that need more than `langchain-core`: their module, and the extra that installs what it needs."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, extra = _LATER[name]
+    try:
+        return getattr(import_module(f".{module}", __name__), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{name} needs {error.name}; install zep-memory-plugin[{extra}]") from error

@@ -39,17 +39,25 @@ class SessionMessages:
     session_id: str
     user_id: str | None = None
 
-    def read(self, window: Window) -> list[BaseMessage]:
-        """Return the messages inside *window*, oldest first."""
+    def read(self, window: Window, until_seq: int | None = None) -> list[BaseMessage]:
+        """Return the messages inside *window*, oldest first; with *until_seq* as if later ones were not there."""
         rows = self.manager.last_messages(
-            self.session_id, window.limit, max_tokens=window.max_tokens, whole_turns=window.whole_turns
+            self.session_id,
+            window.limit,
+            max_tokens=window.max_tokens,
+            whole_turns=window.whole_turns,
+            until_seq=until_seq,
         )
         return from_rows(window.whole(rows))
 
-    async def aread(self, window: Window) -> list[BaseMessage]:
+    async def aread(self, window: Window, until_seq: int | None = None) -> list[BaseMessage]:
         """Return the messages inside *window*, oldest first. See `read`."""
         rows = await self.manager.alast_messages(
-            self.session_id, window.limit, max_tokens=window.max_tokens, whole_turns=window.whole_turns
+            self.session_id,
+            window.limit,
+            max_tokens=window.max_tokens,
+            whole_turns=window.whole_turns,
+            until_seq=until_seq,
         )
         return from_rows(window.whole(rows))
 

@@ -43,8 +43,8 @@ class Question:
 
     def history(self, history: list[BaseMessage]) -> list[BaseMessage]:
         """Return *history* without what the question repeats, every tool call with its results."""
-        asked = {message.id for message in self.messages if message.id}
-        return paired((message for message in history if message.id not in asked), self.messages)
+        repeated = {message.id for message in self.messages if message.id}
+        return paired((message for message in history if message.id not in repeated), self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,7 @@ class Keys:
             value = value[_key("input", self.input, value)]
         elif self.history is not None:
             raise InvalidInput("input", f"is of type {type(value).__name__}; with history_messages_key it is a dict")
-        if isinstance(value, PromptValue):
-            value = value.to_messages()
-        if isinstance(value, list | tuple):
-            return Question.of(_messages(value))
-        return Question.of([_message("input", value, HumanMessage)])
+        return Question.of(asked(value))
 
     def told(self, value: Any, question: Question, history: list[BaseMessage]) -> Any:
         """Return the input *value* with *history* in it."""
@@ -87,11 +83,30 @@ class Keys:
         """
         if isinstance(output, Mapping):
             output = output[_key("output", self.output, output)]
-        if not isinstance(output, list | tuple):
-            return [_message("output", output, AIMessage)]
-        asked = told[_key("input", self.input, told)] if isinstance(told, Mapping) else told
-        messages = [_message("output", item, AIMessage) for item in output]
-        return messages[len(asked) :] if _repeats(messages, asked) else messages
+        messages = answered(output)
+        before = told[_key("input", self.input, told)] if isinstance(told, Mapping) else told
+        return messages[len(before) :] if _repeats(messages, before) else messages
+
+
+def asked(value: Any) -> list[BaseMessage]:
+    """Return *value*, a question in any of its shapes, as messages.
+
+    Raises:
+        InvalidInput: it is none of text, a message, a prompt and a list of messages.
+    """
+    if isinstance(value, PromptValue):
+        return value.to_messages()
+    return _messages(value) if isinstance(value, list | tuple) else [_message("input", value, HumanMessage)]
+
+
+def answered(value: Any) -> list[BaseMessage]:
+    """Return *value*, an answer in any of its shapes, as messages.
+
+    Raises:
+        InvalidInput: it is none of text, a message and a list of messages.
+    """
+    items = value if isinstance(value, list | tuple) else [value]
+    return [_message("output", item, AIMessage) for item in items]
 
 
 def _key(side: str, given: str | None, value: Mapping[str, Any]) -> str:
@@ -131,10 +146,11 @@ def _has_role(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _repeats(messages: list[BaseMessage], asked: Any) -> bool:
-    if not isinstance(asked, list) or len(asked) > len(messages):
+def _repeats(messages: list[BaseMessage], before: Any) -> bool:
+    """Tell whether *messages* begin with those *before*, as the state of a graph does."""
+    if not isinstance(before, list) or len(before) > len(messages):
         return False
-    return all(new.type == old.type and new.content == old.content for new, old in zip(messages, asked, strict=False))
+    return all(new.type == old.type and new.content == old.content for new, old in zip(messages, before, strict=False))
 
 
 def merged(chunks: list[Any]) -> Any:
