@@ -36,7 +36,7 @@ def test_langchain_core_is_enough() -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "extra"), [("ZepMemoryMiddleware", "agents")])
+@pytest.mark.parametrize(("name", "extra"), [("ZepMemoryMiddleware", "agents"), ("ZepMemory", "langchain-classic")])
 def test_what_needs_more_names_the_extra(name: str, extra: str) -> None:
     said = run_without(
         OPTIONAL,

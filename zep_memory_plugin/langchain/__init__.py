@@ -1,4 +1,4 @@
-"""LangChain: histories, runnables and agents on the sessions of a `SessionManager`.
+"""LangChain: histories, runnables, agents and the classic memory on the sessions of a `SessionManager`.
 
 Needs `langchain-core`. What needs more of LangChain is imported when it is first asked for.
 """
@@ -10,11 +10,12 @@ from .history import ZepChatMessageHistory, history_factory
 from .runnable import with_session_memory
 
 if TYPE_CHECKING:
+    from .memory import ZepMemory
     from .middleware import ZepMemoryMiddleware
 
-__all__ = ["ZepChatMessageHistory", "ZepMemoryMiddleware", "history_factory", "with_session_memory"]
+__all__ = ["ZepChatMessageHistory", "ZepMemory", "ZepMemoryMiddleware", "history_factory", "with_session_memory"]
 
-_LATER = {"ZepMemoryMiddleware": ("middleware", "agents")}
+_LATER = {"ZepMemory": ("memory", "langchain-classic"), "ZepMemoryMiddleware": ("middleware", "agents")}
 """Names that need more than `langchain-core`: their module, and the extra that installs what it needs."""
 
 
