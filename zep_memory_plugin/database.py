@@ -208,7 +208,7 @@ class Database:
         state = self._here()
         queue = state.lock if self._queues(unit) else nullcontext()
         with queue, self._engine(state).connect() as connection:
-            return self._do(connection, unit)
+            return self._doing(state.owns_engine)(connection, unit)
 
     async def _arun(self, unit: Unit) -> Any:
         if self._source.awaits:
@@ -232,11 +232,20 @@ class Database:
 
     async def _once_awaiting(self, unit: Unit) -> Any:
         here = self._loop(self._here())
+        do = self._doing(here.owned)
         if not self._queues(unit):
             async with here.engine.connect() as connection:
-                return await connection.run_sync(self._do, unit)
+                return await connection.run_sync(do, unit)
         async with here.writers, here.engine.connect() as connection:
-            return await connection.run_sync(self._do, unit)
+            return await connection.run_sync(do, unit)
+
+    def _doing(self, owned: bool) -> Callable[[Connection, Unit], Any]:
+        return self._do if owned else self._do_as_guest
+
+    def _do_as_guest(self, connection: Connection, unit: Unit) -> Any:
+        """Do *unit* on a connection of the application, which gets it back as it was."""
+        with self._source.dialect.autocommit(connection):
+            return self._do(connection, unit)
 
     def _do(self, connection: Connection, unit: Unit) -> Any:
         if not self._state.prepared:
@@ -267,11 +276,7 @@ class Database:
             if state.engine is None:
                 given = self._source.engine
                 state.owns_engine = given is None
-                state.engine = (
-                    engines.make_engine(self._source)
-                    if given is None
-                    else given.execution_options(isolation_level="AUTOCOMMIT")
-                )
+                state.engine = engines.make_engine(self._source) if given is None else given
             return state.engine
 
     def _loop(self, state: _Process) -> _Loop:
@@ -282,12 +287,8 @@ class Database:
         with state.making:
             state.drop_closed_loops()
             given = self._source.async_engine
-            state.loops[running] = _Loop(
-                engines.make_async_engine(self._source)
-                if given is None
-                else given.execution_options(isolation_level="AUTOCOMMIT"),
-                owned=given is None,
-            )
+            engine = engines.make_async_engine(self._source) if given is None else given
+            state.loops[running] = _Loop(engine, owned=given is None)
             return state.loops[running]
 
 

@@ -1,6 +1,7 @@
 """The protocol that a database's module fulfils."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -56,6 +57,10 @@ class SqlDialect(Protocol):
 
     def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
         """Return what every new connection has to run first."""
+        ...
+
+    def autocommit(self, connection: Connection) -> AbstractContextManager[None]:
+        """Put a connection of the application into autocommit for the block, and back afterwards."""
         ...
 
     def begin(self, connection: Connection) -> None:

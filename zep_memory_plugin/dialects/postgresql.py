@@ -1,7 +1,8 @@
 """PostgreSQL, through psycopg 3 or asyncpg."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -70,6 +71,11 @@ class Dialect:
 
     def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
         return []
+
+    @contextmanager
+    def autocommit(self, connection: Connection) -> Iterator[None]:
+        connection.execution_options(isolation_level="AUTOCOMMIT")  # until it is returned to the pool
+        yield
 
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")

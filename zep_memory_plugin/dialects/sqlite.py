@@ -1,6 +1,7 @@
 """SQLite, through sqlite3 or aiosqlite."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -55,10 +56,24 @@ class Dialect:
             pragmas.insert(0, f"busy_timeout={BUSY_TIMEOUT}")
         return [f"PRAGMA {pragma}" for pragma in pragmas]
 
+    @contextmanager
+    def autocommit(self, connection: Connection) -> Iterator[None]:
+        connection.begin()  # an application that sends a BEGIN by an event does so now, and not amid our statements
+        driver: Any = connection.connection
+        before = driver.dbapi_connection.isolation_level
+        driver.dbapi_connection.isolation_level = None  # commits, too
+        always_in_transaction = driver.driver_connection.in_transaction  # as with sqlite3's autocommit=False
+        if always_in_transaction:
+            connection.exec_driver_sql("COMMIT")
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                if always_in_transaction:
+                    connection.exec_driver_sql("BEGIN")
+                driver.dbapi_connection.isolation_level = before
+
     def begin(self, connection: Connection) -> None:
-        driver = connection.connection.dbapi_connection
-        if driver is not None and getattr(driver, "in_transaction", False):
-            connection.exec_driver_sql("COMMIT")  # an engine of the application may have sent a BEGIN by itself
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def lock_schema(self, connection: Connection) -> None:

@@ -1,0 +1,214 @@
+"""An engine of the application is used as it is and given back as it was."""
+
+import asyncio
+import random
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from tests.support import at_once
+from zep_memory_plugin import Message, Session, SessionManager
+
+SESSION = "session"
+BLOCKING = ["sqlite+pysqlite", "postgresql+psycopg"]
+ASYNC = ["sqlite+aiosqlite", "postgresql+psycopg_async", "postgresql+asyncpg"]
+
+Given = Engine | AsyncEngine
+T = TypeVar("T")
+
+
+@pytest.fixture(params=[*BLOCKING, *ASYNC])
+def url(request: pytest.FixtureRequest) -> str:
+    """A database, through each driver that an engine of the application may have."""
+    fixture = "sqlite_url" if request.param.startswith("sqlite") else "shared_postgres_url"
+    _, _, place = str(request.getfixturevalue(fixture)).partition(":")
+    return f"{request.param}:{place}"
+
+
+def make(url: str, **options: Any) -> Given:
+    return create_engine(url, **options) if url.partition(":")[0] in BLOCKING else create_async_engine(url, **options)
+
+
+async def on(engine: Given, work: Callable[[Connection], T]) -> T:
+    """Run *work* on a connection of *engine*."""
+    if isinstance(engine, AsyncEngine):
+        async with engine.connect() as connection:
+            return await connection.run_sync(work)
+    with engine.connect() as connection:
+        return work(connection)
+
+
+async def dispose(engine: Given) -> None:
+    if isinstance(engine, AsyncEngine):
+        await engine.dispose()
+    else:
+        engine.dispose()
+
+
+def checked_out(engine: Given) -> int:
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
+
+
+def message(content: str) -> list[Message]:
+    return [Message(role="user", content=content)]
+
+
+def settings(connection: Connection) -> dict[str, object]:
+    """Return how transactions begin on *connection*."""
+    driver: Any = connection.connection.dbapi_connection
+    names = ["autocommit", "isolation_level"] if connection.dialect.name == "sqlite" else ["autocommit"]
+    return {"SQLAlchemy": connection.get_isolation_level()} | {name: getattr(driver, name, None) for name in names}
+
+
+def begin_by_event(url: str, **options: Any) -> Given:
+    """Make an engine that begins transactions by an event, as SQLAlchemy's documentation advises for SQLite."""
+    engine = make(url, **options)
+    blocking = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+
+    def leave_transactions_to_us(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(blocking, "connect", leave_transactions_to_us)
+    event.listen(blocking, "begin", begin)
+    return engine
+
+
+def always_in_transaction(url: str, **options: Any) -> Given:
+    """Make an engine whose driver begins transactions, as the documentation advises from Python 3.12 on."""
+    return make(url, connect_args={"autocommit": False}, **options)
+
+
+RECIPES = [
+    begin_by_event,
+    pytest.param(
+        always_in_transaction,
+        marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has no autocommit before Python 3.12"),
+    ),
+]
+
+
+def test_the_engine_goes_on_after_the_manager_is_closed(url: str) -> None:
+    async def main() -> None:
+        engine = make(url)
+        pool = engine.pool
+        async with SessionManager(engine) as manager:
+            await manager.aadd_memory(SESSION, message("hello"))
+
+        assert engine.pool is pool
+        assert checked_out(engine) == 0
+        assert (
+            await on(engine, lambda connection: connection.scalar(text("SELECT content FROM zep_messages"))) == "hello"
+        )
+        await dispose(engine)
+
+    asyncio.run(main())
+
+
+def test_connections_are_given_back_as_they_were(url: str) -> None:
+    """The one connection of the pool still begins and rolls back transactions of the application."""
+
+    def roll_back(connection: Connection) -> None:
+        connection.execute(text("DELETE FROM zep_messages"))
+        connection.rollback()
+
+    async def main() -> None:
+        engine = make(url, pool_size=1, max_overflow=0)
+        before = await on(engine, settings)
+        async with SessionManager(engine) as manager:
+            stored = await manager.aadd_memory(SESSION, message("hello"))
+            await manager.aupdate_session(Session(session_id=SESSION, metadata={"a": 1}))
+
+            assert await on(engine, settings) == before
+            await on(engine, roll_back)
+            assert await manager.alist_messages(SESSION) == stored
+        await dispose(engine)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("driver", ["sqlite+pysqlite", "sqlite+aiosqlite"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_engine_may_control_transactions_in_its_own_way(
+    sqlite_url: str, driver: str, recipe: Callable[..., Given]
+) -> None:
+    """Every kind of write and read goes through, and the engine is given back as it was."""
+
+    async def main() -> None:
+        engine = recipe(sqlite_url.replace("sqlite:", f"{driver}:"), pool_size=1, max_overflow=0)
+        before = await on(engine, settings)
+        async with SessionManager(engine) as manager:
+            await asyncio.gather(*(manager.aadd_memory(SESSION, message(str(number))) for number in range(8)))
+            stored = await manager.alist_messages(SESSION)
+            await manager.adelete_session(SESSION)
+            await manager.arestore_session(SESSION)
+            assert await manager.alist_messages(SESSION) == stored
+            await manager.adelete_messages(SESSION, [kept.uuid for kept in stored[1:] if kept.uuid])
+
+            assert (await manager.apurge()).messages == 7
+            assert await manager.alist_messages(SESSION) == stored[:1]
+            assert await on(engine, settings) == before
+        await dispose(engine)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_threads_share_an_engine_that_controls_transactions_in_its_own_way(
+    sqlite_url: str, recipe: Callable[..., Engine]
+) -> None:
+    engine = recipe(sqlite_url.replace("sqlite:", "sqlite+pysqlite:"))
+
+    with SessionManager(engine) as manager:
+        appends = [(SESSION, message(str(number))) for number in range(8)]
+        with at_once.threads(manager.add_memory, appends) as calls:
+            at_once.results(calls)
+
+        assert sorted(stored.content for stored in manager.list_messages(SESSION)) == [str(n) for n in range(8)]
+    engine.dispose()
+
+
+def test_cancelled_callers_leave_nothing_checked_out(url: str) -> None:
+    async def main() -> None:
+        engine = make(url)
+        chance = random.Random(3)
+        async with SessionManager(engine) as manager:
+            await manager.aadd_memory(SESSION, message("first"))
+            limits = [chance.uniform(0, 0.02) if number % 2 else None for number in range(60)]
+            appends = (asyncio.wait_for(manager.aadd_memory(SESSION, message("more")), limit) for limit in limits)
+            outcomes = await asyncio.gather(*appends, return_exceptions=True)
+
+            assert checked_out(engine) == 0
+            assert [type(outcome) for outcome in outcomes[::2]] == [list] * 30
+            assert TimeoutError in {type(outcome) for outcome in outcomes}
+        await dispose(engine)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pool", [{}, {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}])
+def test_an_engine_in_memory_is_one_database_for_all_callers(pool: dict[str, Any]) -> None:
+    """Whether its pool has a connection for each thread or only one."""
+    engine = create_engine("sqlite://", **pool)
+
+    async def append(manager: SessionManager) -> None:
+        await asyncio.gather(*(manager.aadd_memory(SESSION, message("awaited")) for _ in range(4)))
+
+    with SessionManager(engine) as manager:
+        manager.add_memory(SESSION, message("blocking"))
+        asyncio.run(append(manager))
+
+        contents = [stored.content for stored in manager.list_messages(SESSION)]
+
+    assert contents == ["blocking", *["awaited"] * 4]
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM zep_messages")) == 5
+    engine.dispose()
