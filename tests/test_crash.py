@@ -119,7 +119,6 @@ def assert_intact(url: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.timeout(60)
 def test_killed_writers_lose_nothing_and_tear_nothing(database_url: str) -> None:
     """Three at once, again and again on the same database."""
     chance = random.Random()

@@ -88,7 +88,6 @@ def assert_complete(manager: SessionManager, sessions: int, writers: Sequence[st
             assert numbers == sorted(numbers)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("sessions", [1, 20])
 def test_processes_at_once_lose_nothing_and_keep_one_order(database_url: str, sessions: int) -> None:
     """Eight processes on SQLite; on Postgres eight of four connections each."""
