@@ -71,13 +71,16 @@ def steps(wanted: Request) -> Steps[PurgeReport]:
             if removed and wanted.progress is not None:
                 wanted.progress(_report(wanted, counts, batches))
     if batches:
-        yield lone_write_unit(_reclaim)
+        yield from reclaim_steps()
     return _report(wanted, counts, batches)
 
 
 def reclaim_steps() -> Steps[None]:
-    """Give the space of rows that are gone back."""
-    yield lone_write_unit(_reclaim)
+    """Give the space of rows that are gone back, and leave nothing of them in the files."""
+    more = True
+    while more:
+        more = yield write_unit(_release_space)
+    yield lone_write_unit(_forget_deleted)
 
 
 def _report(wanted: Request, counts: dict[str, int], batches: int) -> PurgeReport:
@@ -115,5 +118,9 @@ def _removable(table: Table, limit: datetime) -> ColumnElement[bool]:
     return and_(_expired(table, limit), ~exists().where(messages.c.session_id == sessions.c.session_id))
 
 
-def _reclaim(connection: Connection, stamp: Stamp) -> None:
-    dialect_of(connection).reclaim(connection)
+def _release_space(connection: Connection, stamp: Stamp) -> bool:
+    return dialect_of(connection).release_space(connection)
+
+
+def _forget_deleted(connection: Connection, stamp: Stamp) -> None:
+    dialect_of(connection).forget_deleted(connection)

@@ -90,6 +90,10 @@ class SqlDialect(Protocol):
         """
         ...
 
-    def reclaim(self, connection: Connection) -> None:
-        """Give the space of deleted rows back, and leave nothing of them in the files, outside a transaction."""
+    def release_space(self, connection: Connection) -> bool:
+        """Give some of the space of deleted rows back, in a transaction, and tell whether there is more."""
+        ...
+
+    def forget_deleted(self, connection: Connection) -> None:
+        """Leave nothing of deleted rows in the files, outside a transaction."""
         ...

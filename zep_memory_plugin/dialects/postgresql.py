@@ -104,7 +104,11 @@ class Dialect:
             return None
         return [Appended(*row) for row in found if row.uuid is not None]
 
-    def reclaim(self, connection: Connection) -> None:
+    def release_space(self, connection: Connection) -> bool:
+        """Do nothing: autovacuum does it."""
+        return False
+
+    def forget_deleted(self, connection: Connection) -> None:
         """Do nothing: autovacuum does it."""
 
 

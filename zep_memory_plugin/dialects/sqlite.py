@@ -23,8 +23,10 @@ BUSY_TIMEOUT = 15_000
 CHECKPOINT_TIMEOUT = 500
 """How long a purge waits for readers before it leaves the log of changes to a later checkpoint, in milliseconds."""
 
-RECLAIMED_PAGES = 1_000
-"""Pages given back per statement, so that no lock is held for long."""
+RELEASED_PAGES = 1_000
+"""Pages given back per transaction, so that no lock is held for long."""
+
+_INCREMENTAL = 2
 
 _DURABILITY = {"full": "FULL", "normal": "NORMAL"}
 
@@ -100,24 +102,20 @@ class Dialect:
             last_seq = _take_places(connection, append)
             return None if last_seq is None else _fill_places(connection, append, last_seq)
 
-    def reclaim(self, connection: Connection) -> None:
-        while connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() and (
-            connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() == 2
-        ):
-            _run_to_its_end(connection, f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})")
+    def release_space(self, connection: Connection) -> bool:
+        if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != _INCREMENTAL:
+            return False
+        free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        for _ in range(min(free, RELEASED_PAGES)):
+            # One page at a time: the pragma makes a step for each, and drivers take only the first.
+            connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
+        return free > RELEASED_PAGES
+
+    def forget_deleted(self, connection: Connection) -> None:
         patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT}")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
-
-
-def _run_to_its_end(connection: Connection, statement: str) -> None:
-    """Run a statement without a result, of which a cursor would take the first step only: one page."""
-    driver: Any = connection.connection.dbapi_connection
-    if connection.dialect.is_async:
-        driver.run_async(lambda awaitable: awaitable.executescript(statement))
-    else:
-        driver.executescript(statement)
 
 
 @dataclass(frozen=True, slots=True)
