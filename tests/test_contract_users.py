@@ -144,3 +144,11 @@ def test_the_owner_of_a_session_need_not_be_added_first(memory: Caller) -> None:
         memory.add_user(ALICE)
     assert memory.update_user(ALICE).first_name == "Alice"
     assert texts(memory.get_memory("a").messages) == ["one"]
+
+
+def test_a_user_keeps_the_moment_of_creation_they_are_given(memory: Caller) -> None:
+    moment = datetime(2023, 5, 8, 13, 56, 7, 123456, tzinfo=UTC)
+
+    memory.add_user(User(user_id="alice", created_at=moment))
+
+    assert memory.get_user("alice").created_at == moment

@@ -17,14 +17,18 @@ _NAMES = ("email", "first_name", "last_name")
 def add(connection: Connection, stamp: Stamp, user: User) -> User:
     """Store a new user."""
     user_id = checks.user_id(user.user_id)
-    fields = {name: _text(name, getattr(user, name)) for name in _NAMES}
-    created = create(connection, stamp, user_id, metadata=checks.metadata(user.metadata), **fields)
+    fields: dict[str, Any] = {name: _text(name, getattr(user, name)) for name in _NAMES}
+    fields |= {
+        "metadata": checks.metadata(user.metadata),
+        "created_at": checks.moment("created_at", user.created_at or stamp.now),
+    }
+    created = create(connection, stamp, user_id, **fields)
     if not created and _row(connection, user_id).uuid != stamp.uuid:
         raise UserExists(user_id)
     return get(connection, user_id)
 
 
-def create(connection: Connection, stamp: Stamp, user_id: str, **fields: str | None) -> bool:
+def create(connection: Connection, stamp: Stamp, user_id: str, **fields: Any) -> bool:
     """Insert a user unless the id is taken, and tell whether it was inserted."""
     if connection.execute(select(users.c.id).where(users.c.user_id == user_id)).first() is not None:
         return False
