@@ -180,7 +180,7 @@ def test_a_failing_summarizer_loses_no_message(
 ) -> None:
     memory = open_memory(message_window=2, summarizer=summarizer)
 
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         stored = memory.add_memory("a", said("one", "two", SECRET))
 
     assert memory.list_messages("a") == stored

@@ -86,6 +86,7 @@ def make_engine(source: Source) -> Engine:
 
 def make_async_engine(source: Source) -> AsyncEngine:
     """Make an async engine on *source*, for one event loop."""
+    source.dialect.keep_logs_clean()
     engine = create_async_engine(source.url, **_options(source))
     _configured(engine.sync_engine, source)
     return engine

@@ -10,7 +10,6 @@ from ..tables import messages
 from . import checks
 from .messages import COLUMNS, OF_SESSION, listed, read
 
-
 _UNTIL = and_(OF_SESSION, messages.c.seq <= bindparam("until"))
 
 

@@ -63,6 +63,10 @@ class SqlDialect(Protocol):
         """Put a connection of the application into autocommit for the block, and back afterwards."""
         ...
 
+    def keep_logs_clean(self) -> None:
+        """Keep drivers from logging what is stored, unless the application has told them to log."""
+        ...
+
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that may write."""
         ...

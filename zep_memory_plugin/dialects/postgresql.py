@@ -77,6 +77,9 @@ class Dialect:
         connection.execution_options(isolation_level="AUTOCOMMIT")  # until it is returned to the pool
         yield
 
+    def keep_logs_clean(self) -> None:
+        """Do nothing: neither driver logs parameters."""
+
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 

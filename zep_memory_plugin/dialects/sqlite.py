@@ -1,5 +1,6 @@
 """SQLite, through sqlite3 or aiosqlite."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ RELEASED_PAGES = 1_000
 """Pages given back per transaction, so that no lock is held for long."""
 
 _INCREMENTAL = 2
+
+_aiosqlite_logger = logging.getLogger("aiosqlite")
 
 _DURABILITY = {"full": "FULL", "normal": "NORMAL"}
 
@@ -74,6 +77,11 @@ class Dialect:
                 if always_in_transaction:
                     connection.exec_driver_sql("BEGIN")
                 driver.dbapi_connection.isolation_level = before
+
+    def keep_logs_clean(self) -> None:
+        # aiosqlite logs every statement with its parameters at DEBUG, which the root logger's level turns on.
+        if _aiosqlite_logger.level == logging.NOTSET:
+            _aiosqlite_logger.setLevel(logging.INFO)
 
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
