@@ -134,3 +134,6 @@ BACKENDS = [
     Backend("postgres-async", "shared_postgres_url", "postgresql", AsyncCaller),
     Backend("asyncpg", "shared_postgres_url", "postgresql+asyncpg", AsyncCaller),
 ]
+
+DRIVERS = [backend for backend in BACKENDS if backend.name in ("sqlite-sync", "aiosqlite", "postgres-sync", "asyncpg")]
+"""One backend for each driver, for what both colours of it share."""

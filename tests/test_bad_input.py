@@ -1,0 +1,357 @@
+"""Messages, numbers and moments that are refused, and strange ones that are not.
+
+Rows 25 to 46 and 68 to 88 of the catalogue of bad input.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.conftest import OpenMemory
+from tests.support.colours import DRIVERS, Backend, Caller
+from tests.support.messages import said, texts
+from tests.support.rows import snapshot
+from zep_memory_plugin import (
+    DatabaseUnavailable,
+    InvalidInput,
+    Message,
+    Session,
+    SessionManager,
+    Summary,
+    ToolCall,
+    User,
+)
+
+FIXED = UUID("6b1e7a52-9f0c-4d1e-8a55-0d6f7c3b2a10")
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Return one backend of every driver."""
+    return request.param
+
+
+@pytest.fixture
+def refuses(memory: Caller) -> Callable[..., InvalidInput]:
+    """Return a function that sees a call being refused and nothing being stored."""
+    memory.add_memory("a", [Message(role="user", content="kept", uuid=FIXED, metadata={"kept": 1})], user_id="alice")
+    before = snapshot(memory.manager)
+
+    def refuses(field: str, call: Callable[[], object]) -> InvalidInput:
+        with pytest.raises(InvalidInput, match=field) as caught:
+            call()
+        assert isinstance(caught.value, ValueError)
+        assert len(str(caught.value)) < 300
+        assert snapshot(memory.manager) == before
+        return caught.value
+
+    return refuses
+
+
+SAME = {
+    "row 25: empty": "",
+    "row 29: NUL": "a\0b",
+    "row 29: only NUL": "\0",
+    "row 30: half a surrogate pair": "a\ud800b",
+    "row 30: the other half": "\udfff",
+    "row 30: halves the wrong way round": "\udc00\ud800",
+    "row 30: NUL and halves": "\0\ud800\\u0000\0",
+    "row 31: U+FFFF": "a\uffffb",
+    "row 31: U+10FFFF": "a\U0010ffffb",
+    "row 38: white space": " \t ",
+    "row 38: 100,000 newlines": "\n" * 100_000,
+    "row 39: 200,000 words": " ".join(f"word{number}" for number in range(200_000)),
+    "row 40: a long word": "w" * 5_000,
+    "emoji": "👩‍👩‍👧‍👦 🫖",
+    "backslashes": "\\ \\u0000 \\x00 \\\\ '\" %s :x $1 ?",
+}
+
+
+@pytest.mark.parametrize("text", SAME.values(), ids=SAME)
+def test_strange_content_is_the_same_when_read_back(memory: Caller, text: str) -> None:
+    (stored,) = memory.add_memory("a", said(text))
+
+    assert stored.content == text
+    assert memory.list_messages("a") == memory.get_memory("a").messages == [stored]
+    assert memory.get_message("a", stored.uuid) == stored
+    assert (stored.native_format, stored.native) == (None, None)
+    assert memory.update_message("a", stored.uuid, content=text).content == text
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=ascii)
+def test_rows_29_and_30_hold_for_every_text_of_a_message(memory: Caller, text: str) -> None:
+    new = Message(
+        role=text,
+        content="plain",
+        name=text,
+        tool_calls=[ToolCall(id=text, name=text, args={text: [text]})],
+        tool_call_id=text,
+        metadata={text: text},
+    )
+
+    (stored,) = memory.add_memory("a", [new])
+
+    assert memory.list_messages("a") == [stored]
+    filled = {"uuid", "seq", "created_at", "token_count", "role_type"}
+    assert stored.model_dump(exclude=filled) == new.model_dump(exclude=filled)
+
+
+def test_rows_29_and_30_a_changed_text_replaces_a_strange_one(memory: Caller) -> None:
+    (stored,) = memory.add_memory("a", said("a\0b"))
+
+    assert memory.update_message("a", stored.uuid, content="plain").content == "plain"
+    assert memory.add_memory("a", [stored])[0].content == "a\0b"
+    assert memory.get_message("a", stored.uuid).content == "a\0b"
+
+
+def test_row_26_no_content_is_empty_content(memory: Caller) -> None:
+    (stored,) = memory.add_memory("a", [Message(role="ai", content=None)])
+
+    assert stored.content == ""
+    assert memory.list_messages("a") == [stored]
+
+
+@pytest.mark.parametrize("field", ["content", "native", "tool_calls"])
+def test_rows_27_and_28_a_message_holds_sixteen_mebibytes(
+    memory: Caller, refuses: Callable[..., InvalidInput], field: str
+) -> None:
+    def message(size: int) -> Message:
+        if field == "tool_calls":
+            overhead = len('[{"id":null,"name":"f","args":""}]')
+            return Message(role="ai", token_count=0, tool_calls=[ToolCall(name="f", args="x" * (size - overhead))])
+        return Message(role="ai", token_count=0, **{field: "x" * size})
+
+    error = refuses(field, lambda: memory.add_memory("a", [message(16 * MEBIBYTE + 1)]))
+    assert str(error) == f"{field} has 16777217 bytes; allowed are 16777216"
+
+    (stored,) = memory.add_memory("a", [message(16 * MEBIBYTE)])
+    assert memory.get_message("a", stored.uuid) == stored
+
+
+def test_row_27_bytes_are_counted_not_characters(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    refuses("content", lambda: memory.add_memory("a", said("é" * (8 * MEBIBYTE + 1))))
+    refuses("content", lambda: memory.update_message("a", FIXED, content="é" * (8 * MEBIBYTE + 1)))
+    refuses("content", lambda: memory.add_summary("a", Summary(content="é" * (8 * MEBIBYTE + 1))))
+
+
+def test_row_34_a_tool_call_may_have_a_mebibyte_of_arguments(memory: Caller) -> None:
+    call = ToolCall(id="1", name="write", args={"lines": ["x" * 1023] * 1024})
+
+    (stored,) = memory.add_memory("a", [Message(role="ai", tool_calls=[call])])
+
+    assert stored.tool_calls == [call]
+    assert memory.list_messages("a") == [stored]
+
+
+def test_row_35_ids_of_tool_calls_may_be_missing_or_the_same(memory: Caller) -> None:
+    calls = [ToolCall(name="f"), ToolCall(id="1", name="f"), ToolCall(id="1", name="g", args="{not json")]
+
+    memory.add_memory("a", [Message(role="ai", tool_calls=calls), Message(role="tool", content="result")])
+
+    assert memory.list_messages("a")[0].tool_calls == calls
+    assert memory.list_messages("a")[1].tool_call_id is None
+
+
+def _deep(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+BAD_ARGUMENTS = {
+    "object": {"a": object()},
+    "bytes": {"a": b"x"},
+    "NaN": {"a": math.nan},
+    "10**5000": {"a": 10**5000},
+    "101 levels": _deep(101),
+    "5,000 levels": _deep(5_000),
+    "a number": 5,
+    "a list": ["a"],
+    "None": None,
+}
+
+
+def test_row_36_an_unknown_role_is_kept(memory: Caller) -> None:
+    (stored,) = memory.add_memory("a", said("one", role="critic"))
+
+    assert (stored.role, stored.role_type) == ("critic", "other")
+    assert memory.list_messages("a") == [stored]
+
+
+def test_row_36_a_role_is_text_of_at_most_64_characters(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    refuses("role", lambda: memory.add_memory("a", said("one", role="r" * 65)))
+    refuses("role", lambda: Message(role=5, content="one"))
+    refuses("role", lambda: Message(role=None, content="one"))
+    refuses("role", lambda: Message(content="one"))
+    refuses("role_type", lambda: Message(role="user", role_type="critic"))
+
+    assert memory.add_memory("a", said("one", role="r" * 64))[0].role == "r" * 64
+
+
+@pytest.mark.parametrize("field", ["email", "first_name", "last_name"])
+def test_texts_of_a_user_are_bounded(memory: Caller, refuses: Callable[..., InvalidInput], field: str) -> None:
+    refuses(field, lambda: memory.add_user(User(user_id="bob", **{field: "x" * 1025})))
+    refuses(field, lambda: memory.update_user(User(user_id="alice", **{field: "x" * 1025})))
+    refuses(field, lambda: User(user_id="bob", **{field: 5}))
+
+
+def test_row_41_an_empty_batch_does_not_touch_the_session(memory: Caller) -> None:
+    memory.add_memory("a", said("one"))
+    before = snapshot(memory.manager)
+
+    assert memory.add_memory("a", []) == []
+    assert snapshot(memory.manager) == before
+
+
+def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    def endless() -> Iterator[Message]:
+        while True:
+            yield message
+
+    (message,) = said("x")
+
+    refuses("messages", lambda: memory.add_memory("a", [message] * 10_001))
+    refuses("messages", lambda: memory.add_memory("a", endless()))
+
+    assert len(memory.add_memory("b", [message] * 10_000)) == 10_000
+    assert memory.count_messages(["b"]) == {"b": 10_000}
+
+
+def test_row_43_the_same_message_twice_is_stored_once(memory: Caller) -> None:
+    (stored,) = memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED)] * 2)
+
+    assert memory.list_messages("a") == [stored]
+
+
+def test_row_44_the_last_of_several_messages_with_one_uuid_counts(memory: Caller) -> None:
+    batch = [
+        Message(role="user", content="one", uuid=FIXED, metadata={"a": 1}),
+        *said("between"),
+        Message(role="user", content="two", uuid=FIXED, metadata={"b": 2}),
+    ]
+
+    stored = memory.add_memory("a", batch)
+
+    assert memory.list_messages("a") == stored
+    assert texts(stored) == ["two", "between"]
+    assert stored[0].metadata == {"a": 1, "b": 2}
+
+
+def test_row_46_a_generator_that_fails_stores_nothing(memory: Caller) -> None:
+    def failing() -> Iterator[Message]:
+        yield from said("one", "two")
+        raise OSError("the file ended")
+
+    memory.add_session(Session(session_id="a"))
+    before = snapshot(memory.manager)
+
+    with pytest.raises(OSError, match="the file ended"):
+        memory.add_memory("a", failing())
+
+    assert snapshot(memory.manager) == before
+
+
+NO_MESSAGES = [None, 5, "text", b"bytes", ["text"], [None], [{"role": "user", "content": "x"}], said("x")[0]]
+
+
+def test_a_model_knows_its_fields(refuses: Callable[..., InvalidInput]) -> None:
+    refuses("contents", lambda: Message(role="user", contents="x"))
+    refuses("session_id", lambda: Session())
+    refuses("uuid", lambda: Message(role="user", uuid="not a uuid"))
+    refuses("tool_calls", lambda: Message(role="ai", tool_calls=[5]))
+    refuses("name", lambda: ToolCall(name=5))
+
+
+@pytest.mark.parametrize("token_count", [-1, 2**31, 2**63, 2**70], ids=repr)
+def test_row_80_a_token_count_fits(memory: Caller, refuses: Callable[..., InvalidInput], token_count: int) -> None:
+    refuses("token_count", lambda: memory.add_memory("a", [Message(role="user", token_count=token_count)]))
+    refuses("token_count", lambda: memory.add_summary("a", Summary(content="x", token_count=token_count)))
+
+
+@pytest.mark.parametrize("token_count", [1.5, 1.0, math.nan, "5", True], ids=repr)
+def test_rows_79_and_80_a_token_count_is_a_whole_number(
+    refuses: Callable[..., InvalidInput], token_count: object
+) -> None:
+    refuses("token_count", lambda: Message(role="user", token_count=token_count))
+    refuses("token_count", lambda: Summary(content="x", token_count=token_count))
+
+
+LISTINGS: dict[str, tuple[str, ...]] = {
+    "list_sessions": (),
+    "list_users": (),
+    "list_messages": ("a",),
+    "list_summaries": ("a",),
+    "get_user_sessions": ("alice",),
+}
+
+
+@pytest.mark.parametrize("bad", [-1, 2**63, 2**64, True, 1.5, "5", math.nan, [1]], ids=repr)
+def test_rows_68_and_69_limits_and_cursors_are_whole_numbers_from_zero(
+    memory: Caller, refuses: Callable[..., InvalidInput], bad: object
+) -> None:
+    for method, arguments in LISTINGS.items():
+        refuses("limit", lambda m=method, a=arguments: getattr(memory, m)(*a, limit=bad))
+        refuses("cursor", lambda m=method, a=arguments: getattr(memory, m)(*a, cursor=bad))
+    refuses("lastn", lambda: memory.get_memory("a", bad))
+    refuses("limit", lambda: memory.last_messages("a", bad))
+    refuses("seq", lambda: memory.add_summary("a", Summary(content="x", seq=bad)))
+
+
+def test_row_69_no_cursor_is_none(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    for method, arguments in LISTINGS.items():
+        refuses("cursor", lambda m=method, a=arguments: getattr(memory, m)(*a, cursor=None))
+
+
+GIVEN_MOMENTS: dict[str, Callable[[Caller, Any], datetime]] = {
+    "session": lambda memory, moment: memory.add_session(Session(session_id="m", created_at=moment)).created_at,
+    "user": lambda memory, moment: memory.add_user(User(user_id="m", created_at=moment)).created_at,
+    "message": lambda memory, moment: memory.add_memory("m", [Message(role="user", created_at=moment)])[0].created_at,
+    "summary": lambda memory, moment: memory.add_summary("a", Summary(content="x", created_at=moment)).created_at,
+}
+
+
+@pytest.mark.parametrize("give", GIVEN_MOMENTS.values(), ids=GIVEN_MOMENTS)
+def test_row_73_a_naive_moment_is_told_to_get_a_timezone(
+    memory: Caller, refuses: Callable[..., InvalidInput], give: Callable[[Caller, Any], datetime]
+) -> None:
+    error = refuses("created_at", lambda: give(memory, datetime(2024, 1, 1)))
+
+    assert "give a timezone" in str(error)
+
+
+MOMENTS = {
+    "row 74: +05:30": datetime(2024, 5, 6, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+    "row 75: 1960": datetime(1960, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+    "row 75: year 1": datetime(1, 1, 2, tzinfo=UTC),
+    "row 75: year 9999": datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC),
+    "row 78: the first two o'clock": datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),
+    "row 78: the second two o'clock": datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
+    "row 78: an hour that is left out": datetime(2024, 3, 31, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),
+}
+
+
+def test_row_88_a_manager_can_be_closed_twice_and_not_used_after(open_memory: OpenMemory) -> None:
+    memory = open_memory()
+    memory.add_memory("a", said("one"))
+
+    memory.manager.close()
+    memory.manager.close()
+
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        memory.list_messages("a")
+
+
+@pytest.mark.parametrize("option", ["message_window", "durability", "database"])
+def test_options_of_a_manager_are_checked(option: str) -> None:
+    bad = {"message_window": [0, -1, True, 1.5, "5", None], "durability": ["", "FULL", None, 1], "database": [None, 5]}
+
+    for value in bad[option]:
+        with pytest.raises(InvalidInput, match=option):
+            SessionManager(**{option: value})
