@@ -182,6 +182,7 @@ REFUSED = {
     "row 64: one byte more": _exactly(64 * 1024 + 1),
     "row 64: 100,000 keys": {str(number): number for number in range(100_000)},
     "row 64: 20 MB": {"a": "x" * 20_000_000},
+    "row 64: much in little memory": _doubling(31),
 }
 
 

@@ -158,10 +158,17 @@ def metadata(value: object) -> str | None:
 
 
 def _json_values(value: dict[Any, Any]) -> None:
-    """Walk through *value* without recursion, which a deep or circular object would exhaust."""
+    """Walk through *value* without recursion, which a deep or circular object would exhaust.
+
+    What can be reached in several ways counts each time, as it would be written each time.
+    """
     waiting: list[tuple[str, Any, int]] = [("metadata", value, 1)]
+    left = LARGEST_METADATA
     while waiting:
         path, item, level = waiting.pop()
+        left -= max(1, len(item)) if isinstance(item, str | dict | list) else 1
+        if left < 0:
+            raise InvalidInput("metadata", f"has more than {LARGEST_METADATA} bytes")
         if isinstance(item, dict | list) and level > DEEPEST_METADATA:
             raise InvalidInput("metadata", f"is nested more than {DEEPEST_METADATA} levels deep")
         if isinstance(item, dict):
