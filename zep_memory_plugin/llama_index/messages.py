@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ToolCallBlock,
 )
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..core import jsontext
 from ..core.batches import TokenCounter
@@ -125,13 +125,18 @@ def _text_or_none(value: object) -> str | None:
 
 
 def _dumped(message: ChatMessage) -> dict[str, Any]:
+    """Return *message* as JSON has it; unlike pydantic's own, with NaN and lone surrogates."""
     try:
-        dumped = message.model_dump(mode="json")
+        dumped: dict[str, Any] = json.loads(json.dumps(message.model_dump(), default=_as_json))
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         raise InvalidInput("messages", f"hold one of role {message.role.value!r} that JSON cannot hold") from error
     # LlamaIndex has made blocks of these, and would make them again.
     dumped["additional_kwargs"].pop("images", None)
     return dumped
+
+
+def _as_json(value: object) -> Any:
+    return to_jsonable_python(value, inf_nan_mode="constants")
 
 
 def _native(dumped: dict[str, Any], content: str) -> str:
