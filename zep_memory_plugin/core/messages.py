@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,9 +45,9 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     checked, owner = checks.session_id(session_id), checks.optional_user_id(user_id)
     if not new.rows:
         return []
-    fresh = stamp.attempt == 1 and not new.given
-    request = Append(checked, owner, _stamped(new, stamp), stamp.now, fresh)
-    plain = not (new.merges or new.archived)
+    first = stamp.attempt == 1
+    request = Append(checked, owner, _stamped(new, stamp), stamp.now, fresh=first and not new.given)
+    plain = first and not (new.merges or new.archived)
     appended = dialect_of(connection).append_at_once(connection, request) if plain else None
     if appended is None:
         with transaction(connection):
@@ -75,13 +76,14 @@ def _moved(connection: Connection, stamp: Stamp, row: dict[str, Any], there: Row
     if there is None:
         return Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"])
     metadata = merged_text(there.metadata, row["metadata"])
+    updated_at = there.updated_at if _is_of_this_call(there, stamp.now) else stamp.now
     changed = {name: row[name] for name in ("seq", "archived_at", *_OVERWRITTEN)}
     connection.execute(
         update(messages)
         .where(messages.c.session_id == row["session_id"], messages.c.uuid == row["uuid"])
-        .values(metadata=metadata, updated_at=stamp.now, deleted_at=None, **changed)
+        .values(metadata=metadata, updated_at=updated_at, deleted_at=None, **changed)
     )
-    return Appended(row["uuid"], row["seq"], there.created_at, stamp.now, metadata)
+    return Appended(row["uuid"], row["seq"], there.created_at, updated_at, metadata)
 
 
 def _stamped(new: Batch, stamp: Stamp) -> list[dict[str, Any]]:
@@ -127,7 +129,7 @@ def _return_places(connection: Connection, request: Append, count: int) -> None:
 
 def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) -> dict[UUID, Row[Any]]:
     """Return which of *candidates* the session has already, deleted ones too."""
-    columns = (messages.c.uuid, messages.c.seq, messages.c.created_at, messages.c.metadata, messages.c.deleted_at)
+    columns = [messages.c[name] for name in ("uuid", "seq", "created_at", "updated_at", "metadata", "deleted_at")]
     found: dict[UUID, Row[Any]] = {}
     for chunk in chunked(list(candidates), MOST_PARAMETERS):
         query = select(*columns).where(messages.c.session_id == request.session_id, messages.c.uuid.in_(chunk))
@@ -136,9 +138,11 @@ def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) 
 
 
 def _overwrite(connection: Connection, request: Append, row: dict[str, Any], there: Row[Any]) -> Appended | None:
-    """Give a stored message its new content; a deleted one stays as it is."""
+    """Give a stored message its new content; a deleted one stays as it is, and so does what this very call stored."""
     if there.deleted_at is not None:
         return None
+    if _is_of_this_call(there, request.now):
+        return Appended(row["uuid"], there.seq, there.created_at, there.updated_at, there.metadata)
     metadata = merged_text(there.metadata, row["metadata"])
     changed = {name: row[name] for name in _OVERWRITTEN}
     connection.execute(
@@ -147,6 +151,12 @@ def _overwrite(connection: Connection, request: Append, row: dict[str, Any], the
         .values(metadata=metadata, updated_at=request.now, **changed)
     )
     return Appended(row["uuid"], there.seq, there.created_at, request.now, metadata)
+
+
+def _is_of_this_call(there: Row[Any], now: datetime) -> bool:
+    """Tell whether an earlier attempt stored a message as it is, though the answer was lost."""
+    written_at: datetime = there.updated_at or there.created_at
+    return written_at == now
 
 
 def _as_stored(rows: Sequence[dict[str, Any]], appended: Iterable[Appended]) -> list[Message]:

@@ -1,0 +1,152 @@
+"""A write whose connection breaks is sent again, and ends as if nothing had happened."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from pydantic import BaseModel
+
+from tests.support.proxy import Proxy, When
+from tests.support.shared_database import SharedDatabase
+from zep_memory_plugin import Message, Session, SessionManager, Summary, User
+
+UUIDS = [uuid5(UUID(int=0), str(number)) for number in range(10)]
+SESSION = "session"
+OWNER = "owner"
+
+
+def messages(*numbers: int) -> list[Message]:
+    """Return messages whose uuids the caller chose."""
+    return [Message(role="user", content=f"text {number}", uuid=UUIDS[number]) for number in numbers]
+
+
+def fill(manager: SessionManager) -> None:
+    """Store one session that has everything, and one that is deleted."""
+    manager.add_user(User(user_id=OWNER, metadata={"a": 1}))
+    manager.add_memory(SESSION, messages(0, 1, 2, 3), user_id=OWNER)
+    manager.add_summary(SESSION, Summary(content="what was said", uuid=UUIDS[9]), until_uuid=UUIDS[1])
+    manager.delete_messages(SESSION, [UUIDS[3]])
+    manager.add_memory("deleted", messages(0, 1), user_id=OWNER)
+    manager.delete_session("deleted")
+
+
+Write = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+TWO = [Message(role="user", content="a question"), Message(role="assistant", content="an answer")]
+CHANGED = Message(role="user", content="changed", uuid=UUIDS[1], metadata={"b": 2})
+
+WRITES: dict[str, Write] = {
+    "append": ("add_memory", (SESSION, TWO), {}),
+    "append by the owner": ("add_memory", (SESSION, TWO), {"user_id": OWNER}),
+    "append known uuids": ("add_memory", (SESSION, [*messages(0, 3), *TWO]), {}),
+    "append known uuids with metadata": ("add_memory", (SESSION, [CHANGED, *TWO]), {}),
+    "append to a new session": ("add_memory", ("new", TWO), {"user_id": "new owner"}),
+    "append to a deleted session": ("add_memory", ("deleted", TWO), {}),
+    "add a session": ("add_session", (Session(session_id="new", user_id=OWNER, metadata={"a": 1}),), {}),
+    "update a session": ("update_session", (Session(session_id=SESSION, metadata={"b": [2]}),), {}),
+    "delete a session": ("delete_session", (SESSION,), {}),
+    "restore a session": ("restore_session", ("deleted",), {}),
+    "replace": ("replace_memory", (SESSION, [*messages(2, 3), *TWO]), {}),
+    "archive": ("archive_messages", (SESSION, 2), {}),
+    "delete a slice": ("delete_slice", (SESSION, 1, 2), {}),
+    "clear": ("clear_memory", (SESSION,), {}),
+    "rewind": ("rewind_session", (SESSION, UUIDS[0]), {}),
+    "fork": ("fork_session", (SESSION, "new"), {"until_uuid": UUIDS[1]}),
+    "update a message": ("update_message", (SESSION, UUIDS[1]), {"metadata": {"b": 2}, "content": "changed"}),
+    "delete messages": ("delete_messages", (SESSION, UUIDS[:2]), {}),
+    "add a summary": ("add_summary", (SESSION, Summary(content="all that was said")), {}),
+    "add a user": ("add_user", (User(user_id="new", email="new@example.org"),), {}),
+    "update a user": ("update_user", (User(user_id=OWNER, email="owner@example.org", metadata={"b": 2}),), {}),
+    "delete a user": ("delete_user", (OWNER,), {}),
+}
+"""A call of each kind, by what it does."""
+
+
+def comparable(value: object) -> object:
+    """Return *value* without what may differ from one run to the next: moments, made-up uuids, ids and places."""
+    if isinstance(value, BaseModel):
+        return {name: comparable(field) for name, field in value if name not in ("id", "seq")}
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    if isinstance(value, datetime):
+        return "a moment"
+    if isinstance(value, UUID):
+        return value if value in UUIDS else "a uuid"
+    return value
+
+
+def everything(manager: SessionManager) -> object:
+    """Return all that callers can see."""
+    sessions = manager.list_sessions()
+    return comparable(
+        [
+            manager.list_users(),
+            sessions,
+            manager.list_sessions(deleted=True),
+            [manager.list_messages(session.session_id) for session in sessions],
+            [manager.list_summaries(session.session_id) for session in sessions],
+        ]
+    )
+
+
+IN_ONE_STATEMENT = {"append", "append by the owner", "append known uuids", "append to a deleted session"}
+"""The writes that have no COMMIT on the wire."""
+
+APPENDS = {"add_memory", "replace_memory"}
+
+Runner = Callable[[str, Write, Callable[[], None]], object]
+
+
+def run_blocking(url: str, write: Write, when_connected: Callable[[], None]) -> object:
+    method, arguments, options = write
+    with SessionManager(url) as manager:
+        manager.get_user(OWNER)
+        when_connected()
+        return getattr(manager, method)(*arguments, **options)
+
+
+def run_awaiting(url: str, write: Write, when_connected: Callable[[], None]) -> object:
+    method, arguments, options = write
+
+    async def main() -> object:
+        async with SessionManager(url.replace("postgresql:", "postgresql+asyncpg:")) as manager:
+            await manager.aget_user(OWNER)
+            when_connected()
+            return await getattr(manager, f"a{method}")(*arguments, **options)
+
+    return asyncio.run(main())
+
+
+def outcome(run: Runner, database: SharedDatabase, write: Write, proxy: Proxy, when: When | None) -> object:
+    """Return what *write* returns, and all there is afterwards; its connection is cut once unless *when* is None."""
+
+    def cut() -> None:
+        if when is not None:
+            proxy.cut(when, b"INSERT INTO zep_messages" if write in one_statement else b"COMMIT")
+
+    one_statement = [WRITES[name] for name in IN_ONE_STATEMENT]
+    database.empty()
+    with SessionManager(database.url) as manager:
+        fill(manager)
+        returned = run(proxy.url_for(database.url), write, cut)
+        if isinstance(returned, list) and write[0] in APPENDS:
+            stored = manager.list_messages(write[1][0])
+            assert all(message in stored for message in returned)
+        return comparable(returned), everything(manager)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("run", [run_blocking, run_awaiting], ids=["psycopg", "asyncpg"])
+def test_a_write_whose_connection_breaks_ends_as_if_it_had_not(
+    shared_postgres_url: str, shared_database: SharedDatabase, run: Runner, when: When
+) -> None:
+    """Before the server hears of it, or after it has done it and nobody heard the answer."""
+    with Proxy.to(shared_postgres_url) as proxy:
+        for cuts, (name, write) in enumerate(WRITES.items(), start=1):
+            disturbed = outcome(run, shared_database, write, proxy, when)
+
+            assert (name, disturbed) == (name, outcome(run, shared_database, write, proxy, None))
+            assert (name, proxy.cuts) == (name, cuts)
