@@ -110,14 +110,10 @@ def _sync_url(url: URL) -> URL:
 
 
 def _configured(engine: Engine, source: Source) -> Engine:
-    statements = source.dialect.connection_statements(source.url, source.durability)
-
     def configure(connection: Any, _: object) -> None:
         cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
+        source.dialect.configure(cursor, source.url, source.durability)
         cursor.close()
 
-    if statements:
-        event.listen(engine, "connect", configure)
+    event.listen(engine, "connect", configure)
     return engine

@@ -36,6 +36,7 @@ class Proxy:
         self._cut: _Cut | None = None
         self._connections: list[_Connection] = []
         self._closing = False
+        self._away = False
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, name="proxy", daemon=True)
@@ -79,6 +80,16 @@ class Proxy:
         with self._lock:
             self._cut = None
 
+    def go_away(self) -> None:
+        """Drop all connections, and each new one at once, until `come_back`."""
+        self._away = True
+        for connection in self._connections:
+            connection.close()
+
+    def come_back(self) -> None:
+        """Let connections through again."""
+        self._away = False
+
     def close(self) -> None:
         """Drop all connections and stop listening."""
         if self._closing:
@@ -111,7 +122,10 @@ class Proxy:
             if self._closing:
                 client.close()
                 return
-            self._connect(client)
+            if self._away:
+                client.close()
+            else:
+                self._connect(client)
 
     def _connect(self, client: socket.socket) -> None:
         try:

@@ -53,6 +53,6 @@ def _roll_back(connection: Connection) -> None:
     if connection.invalidated:
         return
     try:
-        connection.exec_driver_sql("ROLLBACK")
+        dialect_of(connection).roll_back(connection)
     except (SQLAlchemyError, OSError):
         connection.invalidate()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import URL, ColumnElement, Connection, Table
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 JsonScalar = str | int | float | bool | None
 Row = dict[str, Any]
@@ -55,8 +56,8 @@ class SqlDialect(Protocol):
         """Return keyword arguments for `create_engine`."""
         ...
 
-    def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
-        """Return what every new connection has to run first."""
+    def configure(self, cursor: DBAPICursor, url: URL, durability: str) -> None:
+        """Run, through *cursor*, what every new connection has to run first."""
         ...
 
     def autocommit(self, connection: Connection) -> AbstractContextManager[None]:
@@ -69,6 +70,10 @@ class SqlDialect(Protocol):
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that may write."""
+        ...
+
+    def roll_back(self, connection: Connection) -> None:
+        """Roll back the transaction, unless the database has done that already."""
         ...
 
     def lock_schema(self, connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """PostgreSQL, through psycopg 3 or asyncpg."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.types import TypeEngine
 
 from ..tables import messages, sessions
@@ -69,8 +70,8 @@ class Dialect:
     def engine_options(self, url: URL) -> dict[str, Any]:
         return {}
 
-    def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
-        return []
+    def configure(self, cursor: DBAPICursor, url: URL, durability: str) -> None:
+        """Leave everything to the server and the URL."""
 
     @contextmanager
     def autocommit(self, connection: Connection) -> Iterator[None]:
@@ -82,6 +83,9 @@ class Dialect:
 
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
+
+    def roll_back(self, connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")
 
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))

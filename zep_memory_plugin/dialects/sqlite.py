@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import URL, ClauseElement, ColumnElement, Connection, Table, and_, case, exists, func, literal, select
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -47,19 +48,20 @@ class Dialect:
             return {}
         return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
 
-    def connection_statements(self, url: URL, durability: str) -> Sequence[str]:
-        # auto_vacuum only takes before the first page is written, which journal_mode does.
-        pragmas = [
-            "auto_vacuum=INCREMENTAL",
+    def configure(self, cursor: DBAPICursor, url: URL, durability: str) -> None:
+        if "timeout" not in url.query:
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+        # Only before the first page is written, which journal_mode does; in a file that has it, it would be a write.
+        if not _value_of(cursor, "auto_vacuum"):
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        for pragma in (
             "journal_mode=WAL",
             f"synchronous={_DURABILITY[durability]}",
             "foreign_keys=ON",
             "secure_delete=ON",
             "trusted_schema=OFF",
-        ]
-        if "timeout" not in url.query:
-            pragmas.insert(0, f"busy_timeout={BUSY_TIMEOUT}")
-        return [f"PRAGMA {pragma}" for pragma in pragmas]
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
 
     @contextmanager
     def autocommit(self, connection: Connection) -> Iterator[None]:
@@ -85,6 +87,11 @@ class Dialect:
 
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def roll_back(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if driver.in_transaction:  # no longer so when the disk was full, and then ROLLBACK would be an error
+            connection.exec_driver_sql("ROLLBACK")
 
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: BEGIN IMMEDIATE has locked the file."""
@@ -124,6 +131,11 @@ class Dialect:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT}")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+
+
+def _value_of(cursor: DBAPICursor, pragma: str) -> Any:
+    cursor.execute(f"PRAGMA {pragma}")
+    return cast("Sequence[Any]", cursor.fetchone())[0]
 
 
 @dataclass(frozen=True, slots=True)
