@@ -8,7 +8,6 @@ from uuid import UUID
 
 from langchain_core.messages import BaseMessage
 
-from ..core import batches
 from ..errors import SessionNotFound, SessionOwnedByAnotherUser
 from ..manager import SessionManager
 from ..models import Message, Metadata, Session
@@ -132,11 +131,8 @@ class SessionMessages:
             await self.manager.aclear_memory(self.session_id)
 
     def replace(self, messages: Iterable[BaseMessage]) -> None:
-        """Delete all there is and append *messages*; when one of them is not accepted, nothing happens."""
-        rows = [row.model_copy(update={"uuid": None}) for row in to_rows(messages)]
-        batches.batch(rows, batches.estimated_tokens)
-        self.clear()
-        self.manager.add_memory(self.session_id, rows, user_id=self.user_id)
+        """Make *messages* all that the session holds; when one of them is not accepted, nothing happens."""
+        self.manager.replace_memory(self.session_id, to_rows(messages), user_id=self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
