@@ -110,6 +110,19 @@ def test_rows_29_and_30_a_changed_text_replaces_a_strange_one(memory: Caller) ->
     assert memory.get_message("a", stored.uuid).content == "a\0b"
 
 
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=ascii)
+def test_rows_29_and_30_other_texts_are_stored_as_a_database_takes_them(memory: Caller, text: str) -> None:
+    memory.add_memory("a", [Message(role="user", content="", native_format=text, native=f'"{text}"')])
+    user = memory.add_user(User(user_id="bob", email=text, first_name=text, last_name=text, metadata={"a": text}))
+    summary = memory.add_summary("a", Summary(content=text, metadata={"a": text}))
+
+    assert user == memory.get_user("bob")
+    assert memory.list_summaries("a") == [summary]
+    assert user.metadata == summary.metadata == {"a": text}
+    assert summary.content == user.email == text.translate({0: " ", 0xD800: "\ufffd"})
+    assert memory.update_user(User(user_id="bob", email=text)).email == user.email
+
+
 def test_row_26_no_content_is_empty_content(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", [Message(role="ai", content=None)])
 
@@ -193,6 +206,23 @@ def test_row_36_a_role_is_text_of_at_most_64_characters(memory: Caller, refuses:
     refuses("role_type", lambda: Message(role="user", role_type="critic"))
 
     assert memory.add_memory("a", said("one", role="r" * 64))[0].role == "r" * 64
+
+
+@pytest.mark.parametrize("field", ["name", "tool_call_id", "native_format"])
+def test_other_texts_of_a_message_are_bounded(memory: Caller, refuses: Callable[..., InvalidInput], field: str) -> None:
+    def message(length: int) -> Message:
+        return Message(role="user", **({"native": "{}"} | {field: "x" * length}))
+
+    refuses(field, lambda: memory.add_memory("a", [message(1025)]))
+    refuses(field, lambda: Message(role="user", **{field: 5}))
+
+    assert getattr(memory.add_memory("a", [message(1024)])[0], field) == "x" * 1024
+
+
+def test_the_native_format_of_this_package_is_its_own(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    mine = Message(role="user", content="one", native_format="zep_memory_plugin", native="not json")
+
+    refuses("native_format", lambda: memory.add_memory("a", [mine]))
 
 
 @pytest.mark.parametrize("field", ["email", "first_name", "last_name"])

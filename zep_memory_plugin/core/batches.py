@@ -64,6 +64,7 @@ def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
     checks.short_text("role", message.role, checks.LONGEST_ROLE)
     checks.short_text("name", message.name)
     checks.short_text("tool_call_id", message.tool_call_id)
+    checks.short_text("native_format", message.native_format)
     row = {name: _cleaned(getattr(message, name)) for name in _TEXTS}
     native_format, native = _native(message, row)
     return row | {
@@ -85,8 +86,10 @@ def _cleaned(text: str | None) -> str | None:
 
 def _native(message: Message, row: dict[str, Any]) -> tuple[str | None, str | None]:
     """Return the writer's own form, or ours when cleaning the text changed it."""
+    if message.native_format == NATIVE_FORMAT:
+        raise InvalidInput("native_format", f"is {NATIVE_FORMAT!r}, which this package keeps to itself")
     if message.native is not None:
-        return message.native_format, jsontext.clean(message.native)
+        return _cleaned(message.native_format), _cleaned(message.native)
     changed = {name: getattr(message, name) for name in _TEXTS if row[name] != getattr(message, name)}
     return (NATIVE_FORMAT, jsontext.dumps(changed)) if changed else (None, None)
 
