@@ -153,6 +153,13 @@ def test_row_27_bytes_are_counted_not_characters(memory: Caller, refuses: Callab
     refuses("content", lambda: memory.add_summary("a", Summary(content="é" * (8 * MEBIBYTE + 1))))
 
 
+@pytest.mark.parametrize("content", [b"bytes", 5, ["text"], [{"type": "text", "text": "hi"}], {"a": 1}], ids=repr)
+def test_rows_32_and_33_content_is_text(memory: Caller, refuses: Callable[..., InvalidInput], content: object) -> None:
+    refuses("content", lambda: Message(role="user", content=content))
+    refuses("content", lambda: memory.update_message("a", FIXED, content=content))
+    refuses("content", lambda: Summary(content=content))
+
+
 def test_row_34_a_tool_call_may_have_a_mebibyte_of_arguments(memory: Caller) -> None:
     call = ToolCall(id="1", name="write", args={"lines": ["x" * 1023] * 1024})
 

@@ -70,6 +70,13 @@ def short_text(field: str, value: str | None, longest: int = LONGEST_NAME) -> st
     return value
 
 
+def optional_text(field: str, value: object) -> str | None:
+    """Check a text, which may be None."""
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(field, f"is {_type(value)}, not text")
+    return value
+
+
 def size(field: str, text: str | None, largest: int = LARGEST_MESSAGE) -> str | None:
     """Check the bytes of *text*."""
     if text is not None and len(text) * 4 > largest and (used := len(text.encode(errors="replace"))) > largest:

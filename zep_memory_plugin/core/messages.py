@@ -257,6 +257,7 @@ def changed(
 ) -> Message:
     """Merge metadata into a live message and give it new content; its place stays."""
     checks.metadata(metadata)
+    checks.optional_text("content", content)
     session_rows.lock_live(connection, checks.session_id(session_id))
     before = get(connection, session_id, uuid)
     merged = checks.metadata(jsontext.merged(before.metadata, metadata))
