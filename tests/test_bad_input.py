@@ -298,6 +298,31 @@ def test_row_46_a_generator_that_fails_stores_nothing(memory: Caller) -> None:
 NO_MESSAGES = [None, 5, "text", b"bytes", ["text"], [None], [{"role": "user", "content": "x"}], said("x")[0]]
 
 
+@pytest.mark.parametrize("messages", NO_MESSAGES, ids=lambda value: type(value).__name__)
+def test_what_are_no_messages_is_refused(
+    memory: Caller, refuses: Callable[..., InvalidInput], messages: object
+) -> None:
+    refuses("message", lambda: memory.add_memory("a", messages))
+
+
+def test_what_is_no_model_is_refused(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    session, user = Session(session_id="new"), User(user_id="new")
+    for bad in (None, "a", {"session_id": "a"}, user):
+        refuses("session", lambda bad=bad: memory.add_session(bad))
+        refuses("session", lambda bad=bad: memory.update_session(bad))
+    for bad in (None, "a", {"user_id": "a"}, session):
+        refuses("user", lambda bad=bad: memory.add_user(bad))
+        refuses("user", lambda bad=bad: memory.update_user(bad))
+    for bad in (None, "text", {"content": "text"}, user):
+        refuses("summary", lambda bad=bad: memory.add_summary("a", bad))
+
+
+@pytest.mark.parametrize("bad", [None, 5, "abc", b"abc"], ids=repr)
+def test_several_ids_are_no_text(memory: Caller, refuses: Callable[..., InvalidInput], bad: object) -> None:
+    refuses("session_ids", lambda: memory.count_messages(bad))
+    refuses("uuids", lambda: memory.delete_messages("a", bad))
+
+
 def test_a_model_knows_its_fields(refuses: Callable[..., InvalidInput]) -> None:
     refuses("contents", lambda: Message(role="user", contents="x"))
     refuses("session_id", lambda: Session())

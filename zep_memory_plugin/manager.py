@@ -227,13 +227,17 @@ class SessionManager:
 
         Only those of *status*, "active" or "archived", when it is given.
         """
-        return self._database.read(core.sessions.message_counts, list(session_ids), status)
+        return self._database.read(
+            core.sessions.message_counts, list(core.checks.several("session_ids", session_ids)), status
+        )
 
     async def acount_messages(
         self, session_ids: Iterable[str], *, status: MessageStatus | None = None
     ) -> dict[str, int]:
         """Count the live messages of each of *session_ids*, in one query. See `count_messages`."""
-        return await self._database.aread(core.sessions.message_counts, list(session_ids), status)
+        return await self._database.aread(
+            core.sessions.message_counts, list(core.checks.several("session_ids", session_ids)), status
+        )
 
     def add_memory(
         self,
@@ -478,14 +482,14 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        self._database.write(core.messages.delete, session_id, list(uuids))
+        self._database.write(core.messages.delete, session_id, list(core.checks.several("uuids", uuids)))
 
     async def adelete_messages(self, session_id: str, uuids: Iterable[UUID | str]) -> None:
         """Soft-delete messages of a session: all of *uuids*, or none when one is not there.
 
         See `delete_messages`.
         """
-        await self._database.awrite(core.messages.delete, session_id, list(uuids))
+        await self._database.awrite(core.messages.delete, session_id, list(core.checks.several("uuids", uuids)))
 
     def slice_messages(
         self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None

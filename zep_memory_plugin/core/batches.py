@@ -43,7 +43,7 @@ def batch(new: Iterable[Message], token_counter: TokenCounter, status: object = 
     archived = checks.status(status) == "archived"
     rows: dict[UUID, dict[str, Any]] = {}
     given: set[UUID] = set()
-    for count, message in enumerate(new, start=1):
+    for count, message in enumerate(checks.several("messages", new), start=1):
         if count > checks.LARGEST_BATCH:
             raise InvalidInput("messages", f"are more than {checks.LARGEST_BATCH}; append them in several calls")
         row = written(message, token_counter)
@@ -58,8 +58,7 @@ def batch(new: Iterable[Message], token_counter: TokenCounter, status: object = 
 
 def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
     """Check *message* and return its columns, but for what the session gives it."""
-    if not isinstance(message, Message):
-        raise InvalidInput("messages", f"hold a {type(message).__name__}, not a Message")
+    checks.model("message", message, Message)
     tool_calls = _tool_calls_text(message.tool_calls)
     checks.short_text("role", message.role, checks.LONGEST_ROLE)
     checks.short_text("name", message.name)

@@ -2,10 +2,12 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from ..dialects import JsonScalar
 from ..errors import InvalidInput, shown
@@ -36,6 +38,8 @@ LARGEST_BATCH = 10_000
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_TOKEN_COUNT = 2**31 - 1
 _LARGEST_JSON_INTEGER_BITS = 4096
+
+M = TypeVar("M")
 
 
 def session_id(value: object) -> str:
@@ -82,6 +86,20 @@ def size(field: str, text: str | None, largest: int = LARGEST_MESSAGE) -> str | 
     if text is not None and len(text) * 4 > largest and (used := len(text.encode(errors="replace"))) > largest:
         raise InvalidInput(field, f"has {used} bytes; allowed are {largest}")
     return text
+
+
+def several(field: str, values: Iterable[M]) -> Iterable[M]:
+    """Check that there may be several values: a text or a model is one."""
+    if isinstance(values, str | bytes | BaseModel) or not isinstance(values, Iterable):
+        raise InvalidInput(field, f"is {_type(values)}, not a list or another iterable")
+    return values
+
+
+def model(field: str, value: object, kind: type[M]) -> M:
+    """Check that *value* is a model of *kind*."""
+    if not isinstance(value, kind):
+        raise InvalidInput(field, f"is {_type(value)}, not a {kind.__name__}")
+    return value
 
 
 def limit(value: object, field: str = "limit") -> int | None:

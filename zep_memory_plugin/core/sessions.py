@@ -42,7 +42,7 @@ def filtered(user_id: object = None, metadata: object = None, deleted: bool = Fa
 
 def add(connection: Connection, stamp: Stamp, session: Session) -> Session:
     """Store a new session."""
-    session_id = checks.session_id(session.session_id)
+    session_id = checks.session_id(checks.model("session", session, Session).session_id)
     user_id = checks.optional_user_id(session.user_id)
     metadata = checks.metadata(session.metadata)
     created_at = checks.moment("created_at", session.created_at or stamp.now)
@@ -93,7 +93,7 @@ def get(connection: Connection, session_id: str) -> Session:
 
 def merge(connection: Connection, stamp: Stamp, session: Session) -> Session:
     """Merge metadata into a session, live or soft-deleted, and bring it back to life."""
-    session_id = checks.session_id(session.session_id)
+    session_id = checks.session_id(checks.model("session", session, Session).session_id)
     checks.metadata(session.metadata)
     stored = lock(connection, session_id)
     metadata = checks.metadata(jsontext.merged(jsontext.loads(stored.metadata), session.metadata))

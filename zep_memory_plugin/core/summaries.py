@@ -33,6 +33,7 @@ def add(
 ) -> Summary:
     """Store a summary of everything up to one message, by default the newest; it replaces one of the same place."""
     checked = checks.session_id(session_id)
+    checks.model("summary", summary, Summary)
     last_seq: int = session_rows.lock_live(connection, checked).last_seq
     seq = summary.seq if until_uuid is None else get(connection, checked, until_uuid).seq
     if seq is not None and checks.positive("seq", seq) > last_seq:

@@ -16,7 +16,7 @@ _NAMES = ("email", "first_name", "last_name")
 
 def add(connection: Connection, stamp: Stamp, user: User) -> User:
     """Store a new user."""
-    user_id = checks.user_id(user.user_id)
+    user_id = checks.user_id(checks.model("user", user, User).user_id)
     fields: dict[str, Any] = {name: _text(name, getattr(user, name)) for name in _NAMES}
     fields |= {
         "metadata": checks.metadata(user.metadata),
@@ -52,7 +52,7 @@ def get(connection: Connection, user_id: str) -> User:
 
 def merge(connection: Connection, stamp: Stamp, user: User) -> User:
     """Overwrite the fields that are given and not empty, and merge metadata."""
-    user_id = checks.user_id(user.user_id)
+    user_id = checks.user_id(checks.model("user", user, User).user_id)
     checks.metadata(user.metadata)
     stored = _row(connection, user_id, lock=True)
     fields = {name: _text(name, value) for name in _NAMES if (value := getattr(user, name))}
