@@ -331,6 +331,19 @@ def test_a_model_knows_its_fields(refuses: Callable[..., InvalidInput]) -> None:
     refuses("name", lambda: ToolCall(name=5))
 
 
+def test_a_model_checks_what_is_assigned_to_it(refuses: Callable[..., InvalidInput]) -> None:
+    (message,) = said("one")
+    session = Session(session_id="a")
+
+    refuses("content", lambda: setattr(message, "content", b"two"))
+    refuses("created_at", lambda: setattr(message, "created_at", datetime(2024, 1, 1)))
+    refuses("session_id", lambda: setattr(session, "session_id", 5))
+    message.content, message.uuid = "two", str(FIXED)
+
+    assert (message.content, message.uuid) == ("two", FIXED)
+    assert (session.session_id, message.created_at) == ("a", None)
+
+
 @pytest.mark.parametrize("token_count", [-1, 2**31, 2**63, 2**70], ids=repr)
 def test_row_80_a_token_count_fits(memory: Caller, refuses: Callable[..., InvalidInput], token_count: int) -> None:
     refuses("token_count", lambda: memory.add_memory("a", [Message(role="user", token_count=token_count)]))

@@ -68,13 +68,19 @@ def _problem(error: ValidationError) -> InvalidInput:
 class _Model(BaseModel):
     """Raises `InvalidInput` where pydantic would raise its own error with the value in it."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True, extra="forbid", validate_assignment=True, hide_input_in_errors=True)
 
     if not TYPE_CHECKING:
 
         def __init__(self, **fields: Any) -> None:
             try:
                 super().__init__(**fields)
+            except ValidationError as error:
+                raise _problem(error) from None
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
             except ValidationError as error:
                 raise _problem(error) from None
 
