@@ -344,6 +344,18 @@ def test_a_model_checks_what_is_assigned_to_it(refuses: Callable[..., InvalidInp
     assert (session.session_id, message.created_at) == ("a", None)
 
 
+@pytest.mark.parametrize("counted", [-1, 2**31, 1.5, None, "5", [5, 6]], ids=repr)
+def test_a_token_counter_returns_a_number_of_tokens(open_memory: OpenMemory, counted: object) -> None:
+    memory = open_memory(token_counter=lambda text: counted)
+    memory.add_session(Session(session_id="a"))
+
+    with pytest.raises(InvalidInput, match="token_counter"):
+        memory.add_memory("a", said("one"))
+    with pytest.raises(InvalidInput, match="token_counter"):
+        memory.add_summary("a", Summary(content="short"))
+    assert memory.list_messages("a") == []
+
+
 @pytest.mark.parametrize("token_count", [-1, 2**31, 2**63, 2**70], ids=repr)
 def test_row_80_a_token_count_fits(memory: Caller, refuses: Callable[..., InvalidInput], token_count: int) -> None:
     refuses("token_count", lambda: memory.add_memory("a", [Message(role="user", token_count=token_count)]))

@@ -3,7 +3,8 @@
 import uuid as uuids
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 from uuid import UUID
 
 from ..errors import InvalidInput
@@ -105,7 +106,15 @@ def _tool_calls_text(calls: list[ToolCall] | None) -> str | None:
 def _token_count(message: Message, tool_calls: str | None, token_counter: TokenCounter) -> int:
     if message.token_count is not None:
         return checks.token_count(message.token_count)
-    return token_counter(message.content) + (token_counter(tool_calls) if tool_calls else 0)
+    return counted(message.content, token_counter) + (counted(tool_calls, token_counter) if tool_calls else 0)
+
+
+def counted(text: str, token_counter: TokenCounter) -> int:
+    """Count the tokens of *text*, and check what the application's function says."""
+    tokens: object = token_counter(text)
+    if not isinstance(tokens, SupportsIndex):
+        raise InvalidInput("token_counter", f"returned a {type(tokens).__name__}, not a whole number")
+    return checks.token_count(index(tokens), "token_counter")
 
 
 def _merge_into(row: dict[str, Any], earlier: dict[str, Any] | None) -> None:

@@ -141,10 +141,10 @@ def position(field: str, value: object) -> int | None:
     return -_count(field, -value) if isinstance(value, int) and value < 0 else _count(field, value)
 
 
-def token_count(value: int) -> int:
+def token_count(value: int, field: str = "token_count") -> int:
     """Check a number of tokens."""
     if not 0 <= value <= LARGEST_TOKEN_COUNT:
-        raise InvalidInput("token_count", f"is {shown(value)}; allowed are whole numbers from 0 to 2**31 - 1")
+        raise InvalidInput(field, f"is {shown(value)}; allowed are whole numbers from 0 to 2**31 - 1")
     return value
 
 

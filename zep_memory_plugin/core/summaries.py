@@ -11,7 +11,7 @@ from ..models import Message, Summary
 from ..tables import messages, summaries
 from . import checks, jsontext
 from . import sessions as session_rows
-from .batches import TokenCounter
+from .batches import TokenCounter, counted
 from .messages import COLUMNS, OF_SESSION, get, read
 
 _COLUMNS = [column for column in summaries.c if column.name not in ("session_id", "deleted_at")]
@@ -42,7 +42,7 @@ def add(
     values = {
         "uuid": summary.uuid or stamp.uuid,
         "content": checks.size("content", content),
-        "token_count": token_counter(content)
+        "token_count": counted(content, token_counter)
         if summary.token_count is None
         else checks.token_count(summary.token_count),
         "metadata": checks.metadata(summary.metadata),
