@@ -396,6 +396,16 @@ def test_row_69_no_cursor_is_none(memory: Caller, refuses: Callable[..., Invalid
         refuses("cursor", lambda m=method, a=arguments: getattr(memory, m)(*a, cursor=None))
 
 
+def test_rows_68_to_72_the_largest_numbers_are_numbers(memory: Caller) -> None:
+    stored = memory.add_memory("a", said("one", "two"), user_id="alice")
+
+    for method, arguments in LISTINGS.items():
+        assert getattr(memory, method)(*arguments, limit=2**63 - 1) == getattr(memory, method)(*arguments)
+        assert getattr(memory, method)(*arguments, cursor=2**63 - 1) == []
+    assert memory.get_memory("a", 2**63 - 1).messages == stored
+    assert memory.last_messages("a", 2**63 - 1, max_tokens=2**63 - 1, whole_turns=True) == stored
+
+
 GIVEN_MOMENTS: dict[str, Callable[[Caller, Any], datetime]] = {
     "session": lambda memory, moment: memory.add_session(Session(session_id="m", created_at=moment)).created_at,
     "user": lambda memory, moment: memory.add_user(User(user_id="m", created_at=moment)).created_at,

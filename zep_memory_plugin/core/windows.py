@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, func, select
 
 from ..models import Message
 from ..tables import messages
@@ -64,7 +64,7 @@ def _start(live: ColumnElement[bool], *, bounded: bool) -> ColumnElement[int]:
     row = candidates.limit(bindparam("count")).subquery("newest")
     if not bounded:
         return select(func.min(row.c.seq)).scalar_subquery()
-    used = func.sum(row.c.token_count).over(order_by=row.c.seq.desc()).label("used")
+    used = func.sum(row.c.token_count, type_=BigInteger).over(order_by=row.c.seq.desc()).label("used")
     fitting = select(row.c.seq, used).subquery("fitting")
     return select(func.min(fitting.c.seq)).where(fitting.c.used <= bindparam("tokens")).scalar_subquery()
 
