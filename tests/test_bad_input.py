@@ -5,7 +5,7 @@ Rows 25 to 46 and 68 to 88 of the catalogue of bad input.
 
 import math
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import OpenMemory
 from tests.support.colours import DRIVERS, Backend, Caller
 from tests.support.messages import said, texts
-from tests.support.rows import snapshot
+from tests.support.rows import rows, snapshot
 from zep_memory_plugin import (
     DatabaseUnavailable,
     InvalidInput,
@@ -432,6 +432,60 @@ MOMENTS = {
     "row 78: the second two o'clock": datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
     "row 78: an hour that is left out": datetime(2024, 3, 31, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),
 }
+
+
+@pytest.mark.parametrize("give", GIVEN_MOMENTS.values(), ids=GIVEN_MOMENTS)
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+def test_moments_are_the_same_in_utc(memory: Caller, moment: datetime, give: Callable[[Caller, Any], datetime]) -> None:
+    memory.add_memory("a", said("one"))
+
+    returned = give(memory, moment)
+
+    assert returned == moment.astimezone(UTC)
+    assert returned.tzinfo is UTC
+    stored = [
+        row["created_at"]
+        for table in ("sessions", "users", "messages", "summaries")
+        for row in rows(memory.manager, table)
+    ]
+    assert moment.astimezone(UTC) in stored
+
+
+@pytest.mark.parametrize("give", GIVEN_MOMENTS.values(), ids=GIVEN_MOMENTS)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5))),
+        datetime(1, 1, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+        datetime(9999, 12, 31, tzinfo=UTC),
+        datetime(1, 1, 1, 23, 59, tzinfo=UTC),
+        date(2024, 1, 1),
+        1704067200,
+        1704067200.5,
+        "2024-01-01T00:00:00Z",
+    ],
+    ids=[
+        "row 76: after 9999",
+        "row 76: before 1",
+        "infinity",
+        "minus infinity",
+        "the last day",
+        "the first day",
+        "row 77: date",
+        "row 77: int",
+        "row 77: float",
+        "row 77: text",
+    ],
+)
+def test_rows_76_and_77_a_moment_is_a_datetime_that_every_timezone_can_hold(
+    memory: Caller,
+    refuses: Callable[..., InvalidInput],
+    give: Callable[[Caller, Any], datetime],
+    moment: object,
+) -> None:
+    refuses("created_at", lambda: give(memory, moment))
 
 
 def test_row_88_a_manager_can_be_closed_twice_and_not_used_after(open_memory: OpenMemory) -> None:

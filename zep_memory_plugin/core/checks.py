@@ -3,7 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,6 +34,10 @@ LARGEST_MESSAGE = 16 * 1024 * 1024
 
 LARGEST_BATCH = 10_000
 """Messages of one append."""
+
+EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+"""A day within what a datetime holds: in any timezone a driver can read it, and asyncpg takes the ends for infinity."""
 
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_TOKEN_COUNT = 2**31 - 1
@@ -166,10 +170,9 @@ def moment(field: str, value: object) -> datetime:
         raise InvalidInput(field, f"is {_type(value)}, not a datetime")
     if value.tzinfo is None or value.utcoffset() is None:
         raise InvalidInput(field, "has no timezone; give a timezone, such as datetime.now(timezone.utc)")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidInput(field, f"is {shown(value)}; allowed are the years 1 to 9999 in UTC") from error
+    if not EARLIEST <= value <= LATEST:
+        raise InvalidInput(field, f"is {value.isoformat()}; allowed is {EARLIEST.date()} to {LATEST.date()} in UTC")
+    return value.astimezone(UTC)
 
 
 def metadata(value: object) -> str | None:
