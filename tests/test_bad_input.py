@@ -261,6 +261,15 @@ def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Cal
     assert memory.count_messages(["b"]) == {"b": 10_000}
 
 
+def test_row_42_any_number_of_ids_may_be_asked_for(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
+    many = [f"s{number}" for number in range(66_000)]
+
+    assert memory.count_messages([*many, "a"]) == dict.fromkeys(many, 0) | {"a": 1}
+    with pytest.raises(LookupError):
+        memory.delete_messages("a", [FIXED, *(UUID(int=number) for number in range(30_000))])
+    assert memory.count_messages(["a"]) == {"a": 1}
+
+
 def test_row_43_the_same_message_twice_is_stored_once(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED)] * 2)
 

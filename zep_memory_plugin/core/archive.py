@@ -12,7 +12,8 @@ from ..models import Message
 from ..tables import messages, sessions
 from . import checks
 from . import sessions as session_rows
-from .messages import COLUMNS, MOST_PARAMETERS, chunked, read
+from .chunks import chunked
+from .messages import COLUMNS, read
 
 
 def archive(
@@ -81,7 +82,7 @@ def _mark(
     connection: Connection, stamp: Stamp, session_id: str, rows: Sequence[Row[Any]], column: Column[datetime]
 ) -> None:
     """Write the moment of this call into *column* of some messages."""
-    for chunk in chunked([row.seq for row in rows], MOST_PARAMETERS):
+    for chunk in chunked([row.seq for row in rows]):
         marked = update(messages).where(_of_session(session_id), messages.c.seq.in_(chunk))
         connection.execute(marked.values({column: stamp.now}))
     if rows:

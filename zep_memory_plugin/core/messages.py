@@ -18,9 +18,7 @@ from ..tables import messages, sessions
 from . import checks, jsontext
 from . import sessions as session_rows
 from .batches import NATIVE_FORMAT, Batch, TokenCounter, merged_text, written
-
-MOST_PARAMETERS = 30_000
-"""Bound parameters of one statement; SQLite's own limit is 32,766."""
+from .chunks import chunked
 
 _OVERWRITTEN = (
     "role",
@@ -131,7 +129,7 @@ def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) 
     """Return which of *candidates* the session has already, deleted ones too."""
     columns = [messages.c[name] for name in ("uuid", "seq", "created_at", "updated_at", "metadata", "deleted_at")]
     found: dict[UUID, Row[Any]] = {}
-    for chunk in chunked(list(candidates), MOST_PARAMETERS):
+    for chunk in chunked(list(candidates)):
         query = select(*columns).where(messages.c.session_id == request.session_id, messages.c.uuid.in_(chunk))
         found |= {row.uuid: row for row in connection.execute(query)}
     return found
@@ -167,11 +165,6 @@ def _as_stored(rows: Sequence[dict[str, Any]], appended: Iterable[Appended]) -> 
         _message((*(row[name] for name in _WRITTEN), place.seq, place.created_at, place.updated_at, place.metadata))
         for row, place in kept
     ]
-
-
-def chunked(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    """Cut *items* into pieces of at most *size*."""
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 _WRITTEN = ("uuid", *_OVERWRITTEN)
@@ -276,7 +269,7 @@ def delete(connection: Connection, stamp: Stamp, session_id: str, uuids: Iterabl
     """Soft-delete messages; when one of them is not there, none goes."""
     wanted = list(dict.fromkeys(checks.uuid(uuid) for uuid in uuids))
     session_rows.lock_live(connection, checks.session_id(session_id))
-    for chunk in chunked(wanted, MOST_PARAMETERS):
+    for chunk in chunked(wanted):
         _delete_chunk(connection, stamp, session_id, chunk)
     if wanted:
         _touch(connection, stamp, session_id)

@@ -1,6 +1,6 @@
 """Sessions: life cycle and listing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from ..errors import SessionExists, SessionNotFound, SessionOwnedByAnotherUser
 from ..models import MessageStatus, Session
 from ..tables import messages, sessions, summaries
 from . import checks, jsontext, users
+from .chunks import chunked
 
 _COLUMNS = [column for column in sessions.c if column.name != "last_seq"]
 _SELECT = select(*_COLUMNS)
@@ -179,14 +180,15 @@ def _shown(connection: Connection, query: Select[Any], wanted: Filter) -> Select
 
 def message_counts(connection: Connection, session_ids: Iterable[str], status: object = None) -> dict[str, int]:
     """Count the live messages of each session, of one status or of any."""
-    wanted: Sequence[str] = [checks.session_id(session_id) for session_id in session_ids]
-    counted = (
-        select(messages.c.session_id, func.count())
-        .where(messages.c.session_id.in_(wanted), messages.c.deleted_at.is_(None), of_status(status))
-        .group_by(messages.c.session_id)
-    )
-    counts = dict.fromkeys(wanted, 0)
-    return counts | {row[0]: row[1] for row in connection.execute(counted)} if wanted else counts
+    counts = dict.fromkeys((checks.session_id(session_id) for session_id in session_ids), 0)
+    for chunk in chunked(list(counts)):
+        counted = (
+            select(messages.c.session_id, func.count())
+            .where(messages.c.session_id.in_(chunk), messages.c.deleted_at.is_(None), of_status(status))
+            .group_by(messages.c.session_id)
+        )
+        counts |= {row[0]: row[1] for row in connection.execute(counted)}
+    return counts
 
 
 def of_status(status: object) -> ColumnElement[bool]:
