@@ -261,6 +261,16 @@ def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Cal
     assert memory.count_messages(["b"]) == {"b": 10_000}
 
 
+def test_row_42_a_batch_of_known_messages_is_cut_into_statements(memory: Caller) -> None:
+    stored = memory.add_memory("a", said(*["x"] * 10_000))
+    changed = [message.model_copy(update={"content": "y", "metadata": {"a": 1}}) for message in stored[:100]]
+
+    memory.add_memory("a", [*stored[100:], *changed])
+    memory.delete_messages("a", [message.uuid for message in stored])
+
+    assert memory.count_messages(["a"]) == {"a": 0}
+
+
 def test_row_42_any_number_of_ids_may_be_asked_for(memory: Caller, refuses: Callable[..., InvalidInput]) -> None:
     many = [f"s{number}" for number in range(66_000)]
 

@@ -32,6 +32,12 @@ _OVERWRITTEN = (
     "native",
 )
 
+_OVERWRITE = (
+    update(messages)
+    .where(messages.c.session_id == bindparam("of_session"), messages.c.seq == bindparam("at_seq"))
+    .values({name: bindparam(name) for name in (*_OVERWRITTEN, "metadata", "updated_at")})
+)
+
 
 # Statements that are sent often are built once: building one costs several times what sending it does.
 _INSERT = messages.insert()
@@ -103,9 +109,8 @@ def _append(connection: Connection, stamp: Stamp, request: Append, given: frozen
     ]
     if placed:
         connection.execute(_INSERT, placed)
-    kept = [_overwrite(connection, request, row, known[row["uuid"]]) for row in request.rows if row["uuid"] in known]
     new = [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
-    return new + [appended for appended in kept if appended is not None]
+    return new + _overwrite(connection, request, known)
 
 
 def _take_places(connection: Connection, stamp: Stamp, request: Append) -> int:
@@ -135,26 +140,40 @@ def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) 
     return found
 
 
-def _overwrite(connection: Connection, request: Append, row: dict[str, Any], there: Row[Any]) -> Appended | None:
-    """Give a stored message its new content; a deleted one stays as it is, and so does what this very call stored."""
-    if there.deleted_at is not None:
-        return None
-    if _is_of_this_call(there, request.now):
-        return Appended(row["uuid"], there.seq, there.created_at, there.updated_at, there.metadata)
-    metadata = merged_text(there.metadata, row["metadata"])
-    changed = {name: row[name] for name in _OVERWRITTEN}
-    connection.execute(
-        update(messages)
-        .where(messages.c.session_id == request.session_id, messages.c.seq == there.seq)
-        .values(metadata=metadata, updated_at=request.now, **changed)
-    )
-    return Appended(row["uuid"], there.seq, there.created_at, request.now, metadata)
+def _overwrite(connection: Connection, request: Append, known: dict[UUID, Row[Any]]) -> list[Appended]:
+    """Give stored messages their new content; deleted ones stay as they are, and so does what this very call stored."""
+    live = [(row, known[row["uuid"]]) for row in request.rows if row["uuid"] in known]
+    live = [(row, there) for row, there in live if there.deleted_at is None]
+    done = [_in_its_place(there) for _, there in live if _is_of_this_call(there, request.now)]
+    due = [(row, there) for row, there in live if not _is_of_this_call(there, request.now)]
+    changes = [_change(request, row, there) for row, there in due]
+    if changes:
+        connection.execute(_OVERWRITE, changes)
+    return done + [
+        Appended(there.uuid, there.seq, there.created_at, request.now, change["metadata"])
+        for (_, there), change in zip(due, changes, strict=True)
+    ]
+
+
+def _in_its_place(there: Row[Any]) -> Appended:
+    return Appended(there.uuid, there.seq, there.created_at, there.updated_at, there.metadata)
 
 
 def _is_of_this_call(there: Row[Any], now: datetime) -> bool:
     """Tell whether an earlier attempt stored a message as it is, though the answer was lost."""
     written_at: datetime = there.updated_at or there.created_at
     return written_at == now
+
+
+def _change(request: Append, row: dict[str, Any], stored: Row[Any]) -> dict[str, Any]:
+    """Return the parameters of `_OVERWRITE` that write *row* over a stored message."""
+    return {
+        "of_session": request.session_id,
+        "at_seq": stored.seq,
+        "metadata": merged_text(stored.metadata, row["metadata"]),
+        "updated_at": request.now,
+        **{name: row[name] for name in _OVERWRITTEN},
+    }
 
 
 def _as_stored(rows: Sequence[dict[str, Any]], appended: Iterable[Appended]) -> list[Message]:
