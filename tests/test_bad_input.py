@@ -198,6 +198,23 @@ BAD_ARGUMENTS = {
 }
 
 
+@pytest.mark.parametrize("args", BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS)
+def test_arguments_of_tool_calls_are_bounded_json(
+    memory: Caller, refuses: Callable[..., InvalidInput], args: dict[str, Any]
+) -> None:
+    refuses(
+        "tool_calls", lambda: memory.add_memory("a", [Message(role="ai", tool_calls=[ToolCall(name="f", args=args)])])
+    )
+
+
+def test_arguments_of_tool_calls_may_be_a_hundred_levels_deep(memory: Caller) -> None:
+    call = ToolCall(name="f", args=_deep(100))
+
+    memory.add_memory("a", [Message(role="ai", tool_calls=[call])])
+
+    assert memory.list_messages("a")[0].tool_calls == [call]
+
+
 def test_row_36_an_unknown_role_is_kept(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", said("one", role="critic"))
 

@@ -97,9 +97,10 @@ def _native(message: Message, row: dict[str, Any]) -> tuple[str | None, str | No
 def _tool_calls_text(calls: list[ToolCall] | None) -> str | None:
     if calls is None:
         return None
+    plain = [{"id": call.id, "name": call.name, "args": checks.arguments(call.args)} for call in calls]
     try:
-        return jsontext.dumps([{"id": call.id, "name": call.name, "args": call.args} for call in calls])
-    except (TypeError, ValueError, RecursionError) as error:
+        return jsontext.dumps(plain)
+    except (TypeError, ValueError) as error:
         raise InvalidInput("tool_calls", "hold arguments that are not JSON") from error
 
 

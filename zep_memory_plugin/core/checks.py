@@ -29,6 +29,9 @@ LARGEST_METADATA = 64 * 1024
 DEEPEST_METADATA = 32
 """Levels of a metadata object."""
 
+DEEPEST_ARGUMENTS = 100
+"""Levels of the arguments of a tool call; every JSON reader there is gets that deep."""
+
 LARGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of a message's content, tool calls or native form, each."""
 
@@ -183,6 +186,26 @@ def metadata(value: object) -> str | None:
         raise InvalidInput("metadata", f"is {_type(value)}, not an object")
     _json_values(value)
     return size("metadata", jsontext.dumps(value), LARGEST_METADATA)
+
+
+def arguments(value: object) -> dict[str, Any] | str:
+    """Check the arguments of a tool call: an object that is not too deep, or text."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict):
+        raise InvalidInput("tool_calls", f"hold arguments that are {_type(value)}, neither an object nor text")
+    level: list[Any] = [value]
+    for _ in range(DEEPEST_ARGUMENTS):
+        level = _parts(level)
+        if not level:
+            return value
+    raise InvalidInput("tool_calls", f"hold arguments that are nested more than {DEEPEST_ARGUMENTS} levels deep")
+
+
+def _parts(level: list[Any]) -> list[Any]:
+    """Return the objects and lists that those of one level hold, each once."""
+    parts = (part for item in level for part in (item.values() if isinstance(item, dict) else item))
+    return list({id(part): part for part in parts if isinstance(part, dict | list | tuple)}.values())
 
 
 def _json_values(value: dict[Any, Any]) -> None:
