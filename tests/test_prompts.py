@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import create_engine
 
 from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
+from zep_memory_plugin.core import prompts
 
 
 @pytest.fixture
@@ -83,3 +85,22 @@ def test_the_async_twin_shows_the_same(manager: SessionManager) -> None:
     manager.add_memory("s", conversation("suaua"))
 
     assert asyncio.run(manager.aprompt_messages("s", 3)) == manager.prompt_messages("s", 3)
+
+
+def test_a_read_looks_at_its_own_session_alone(manager: SessionManager, database_url: str) -> None:
+    """It finds its rows by their key, however many sessions there are."""
+    for number in range(100):
+        manager.add_memory(f"session-{number}", conversation("ua" * 50))
+    engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+    query = prompts.FITTING.params(session="session-1", tokens=1000)
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        statement = query.compile(engine, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}"))
+    engine.dispose()
+
+    assert "SCAN zep_messages" not in plan
+    assert "Seq Scan" not in plan
+    assert "session_id" in plan

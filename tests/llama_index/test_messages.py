@@ -207,7 +207,7 @@ def any_memory() -> Iterator[ZepMemory]:
 
 
 @given(role=st.sampled_from(MessageRole), blocks=BLOCKS, extra=EXTRA)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_message_survives_the_way_through_a_database(
     any_memory: ZepMemory, role: MessageRole, blocks: list[Any], extra: Any
 ) -> None:

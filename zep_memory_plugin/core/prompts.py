@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, case, func, or_, select
 
 from ..models import Message
 from ..tables import messages
 from . import checks
 from .messages import COLUMNS, read
 
+_TOKENS = bindparam("tokens", type_=BigInteger)
 _LIVE = and_(messages.c.session_id == bindparam("session"), messages.c.deleted_at.is_(None))
 _FIRST = select(func.min(messages.c.seq)).where(_LIVE).scalar_subquery()
 _IS_HEAD = and_(messages.c.seq == _FIRST, messages.c.role_type == "system")
@@ -18,7 +19,7 @@ _HEAD_TOKENS = func.coalesce(select(messages.c.token_count).where(_LIVE, _IS_HEA
 def fitting(connection: Connection, session_id: str, max_tokens: int) -> list[Message]:
     """Return the system message at the head and the newest whole turns that fit beside it, oldest first."""
     place = {"session": checks.session_id(session_id), "tokens": checks.positive("max_tokens", max_tokens)}
-    found = read(connection.execute(_FITTING, place))
+    found = read(connection.execute(FITTING, place))
     while found and found[0].role_type == "tool":  # where no user ever spoke, a turn has no beginning
         del found[0]
     return found
@@ -42,13 +43,14 @@ def _oldest_fitting() -> ColumnElement[int]:
     No more rows are looked at than there may be tokens.
     """
     newest_first = select(messages.c.seq, messages.c.token_count).where(_LIVE).order_by(messages.c.seq.desc())
-    row = newest_first.limit(bindparam("tokens")).subquery("newest")
+    row = newest_first.limit(_TOKENS).subquery("newest")
     used = func.sum(row.c.token_count).over(order_by=row.c.seq.desc()).label("used")
     place = select(row.c.seq, used).subquery("place")
     beside = case((place.c.seq == _FIRST, 0), else_=_HEAD_TOKENS)
-    return select(func.min(place.c.seq)).where(place.c.used + beside <= bindparam("tokens")).scalar_subquery()
+    return select(func.min(place.c.seq)).where(place.c.used + beside <= _TOKENS).scalar_subquery()
 
 
-_FITTING: Select[Any] = (
+FITTING: Select[Any] = (
     select(*COLUMNS).where(_LIVE, or_(messages.c.seq >= _turn_start(), _IS_HEAD)).order_by(messages.c.seq)
 )
+"""The statement for the session and the tokens that its parameters of these names give."""

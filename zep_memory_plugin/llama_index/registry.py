@@ -40,7 +40,9 @@ def register_manager(name: str, manager: SessionManager) -> SessionManager:
     """
     if not isinstance(name, str) or not name:
         raise InvalidInput("name", f"is {shown(name)}; allowed is any text but the empty one")
-    _registered[name] = _manager(manager)
+    if not isinstance(manager, SessionManager):
+        raise InvalidInput("manager", f"is of type {type(manager).__name__}, not a SessionManager")
+    _registered[name] = manager
     _names[manager] = name
     return manager
 

@@ -1,0 +1,336 @@
+"""`ZepAsyncChatStore` behind LlamaIndex's `Memory`: a queue of active messages and an archive."""
+
+import asyncio
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.memory import BaseMemoryBlock, Memory
+from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+
+from tests.llama_index.scripted import plain, user
+from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser
+from zep_memory_plugin.llama_index import ManagerNotRegistered, ZepAsyncChatStore
+
+ACTIVE, ARCHIVED = MessageStatus.ACTIVE, MessageStatus.ARCHIVED
+
+
+@pytest.fixture
+def store(manager: SessionManager) -> ZepAsyncChatStore:
+    return ZepAsyncChatStore(manager=manager)
+
+
+def users(texts: str) -> list[ChatMessage]:
+    return [user(text) for text in texts]
+
+
+def texts(messages: list[ChatMessage]) -> str:
+    return "".join(message.content or "" for message in messages)
+
+
+async def both(store: ZepAsyncChatStore, key: str = "k") -> tuple[str, str]:
+    """Return the texts of what is active and what is archived."""
+    active, archived = await store.get_messages(key), await store.get_messages(key, ARCHIVED)
+    return texts(active), texts(archived)
+
+
+def test_the_store_is_one_of_llama_index() -> None:
+    assert issubclass(ZepAsyncChatStore, AsyncDBChatStore)
+    assert ZepAsyncChatStore.class_name() == "ZepAsyncChatStore"
+
+
+def test_an_unknown_key_has_nothing(store: ZepAsyncChatStore) -> None:
+    async def run() -> list[Any]:
+        return [
+            await store.get_messages("unknown"),
+            await store.count_messages("unknown"),
+            await store.delete_message("unknown", 0),
+            await store.delete_messages("unknown"),
+            await store.delete_messages("unknown", ARCHIVED),
+            await store.delete_oldest_messages("unknown", 2),
+            await store.archive_oldest_messages("unknown", 2),
+            await store.get_keys(),
+        ]
+
+    assert asyncio.run(run()) == [[], 0, None, None, None, [], [], []]
+
+
+def test_messages_are_active_until_they_are_archived(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_message("k", user("a"))
+        await store.add_messages("k", users("bcd"))
+        await store.add_messages("k", [])
+        assert texts(await store.archive_oldest_messages("k", 2)) == "ab"
+        assert await both(store) == ("cd", "ab")
+        assert texts(await store.get_messages("k", None)) == "abcd"
+        counts = [await store.count_messages("k", status) for status in (ACTIVE, ARCHIVED, None)]
+        assert counts == [2, 2, 4]
+
+    asyncio.run(run())
+
+
+def test_messages_can_be_stored_as_archived(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_message("k", user("a"))
+        await store.add_message("k", user("b"), ARCHIVED)
+        assert await both(store) == ("a", "b")
+        await store.set_messages("k", users("cd"), ARCHIVED)
+        assert await both(store) == ("", "cd")
+
+    asyncio.run(run())
+
+
+def test_setting_replaces_active_and_archived_at_once(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_messages("k", users("abc"))
+        await store.archive_oldest_messages("k", 1)
+        await store.set_messages("k", users("xy"))
+        assert await both(store) == ("xy", "")
+        await store.set_messages("k", [])
+        assert texts(await store.get_messages("k", None)) == ""
+
+    asyncio.run(run())
+
+
+def test_a_bad_message_leaves_the_old_history(store: ZepAsyncChatStore) -> None:
+    bad = ChatMessage("bad", additional_kwargs={"callback": object()})
+
+    async def run() -> None:
+        await store.set_messages("k", users("ab"))
+        with pytest.raises(InvalidInput):
+            await store.set_messages("k", [user("x"), bad, user("y")])
+        assert texts(await store.get_messages("k")) == "ab"
+
+    asyncio.run(run())
+
+
+PAGES = [
+    (None, None, "abcdef"),
+    (2, None, "ef"),
+    (2, 0, "ef"),
+    (2, 2, "cd"),
+    (2, 5, "a"),
+    (2, 9, ""),
+    (0, None, ""),
+    (99, None, "abcdef"),
+    (None, 4, "ab"),
+]
+
+
+@pytest.mark.parametrize(("limit", "offset", "expected"), PAGES)
+def test_pages_lead_from_the_newest_end_back(
+    store: ZepAsyncChatStore, limit: int | None, offset: int | None, expected: str
+) -> None:
+    async def run() -> None:
+        await store.add_messages("k", users("abcdef"))
+        assert texts(await store.get_messages("k", limit=limit, offset=offset)) == expected
+
+    asyncio.run(run())
+
+
+def test_deleting(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_messages("k", users("abcdefg"))
+        await store.archive_oldest_messages("k", 2)
+        assert await store.delete_message("k", 1) == user("d")
+        assert [await store.delete_message("k", absent) for absent in (-1, 4)] == [None, None]
+        assert texts(await store.delete_oldest_messages("k", 2)) == "ce"
+        assert await store.delete_oldest_messages("k", 0) == []
+        assert await both(store) == ("fg", "ab")
+        await store.delete_messages("k", ARCHIVED)
+        assert await both(store) == ("fg", "")
+        await store.delete_messages("k")
+        assert (await both(store), await store.get_keys()) == (("", ""), [])
+
+    asyncio.run(run())
+
+
+def test_tasks_that_ask_for_the_oldest_take_turns(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_messages("k", users("abcdef"))
+        await store.get_messages("k")
+        archived = await asyncio.gather(*(store.archive_oldest_messages("k", 2) for _ in range(2)))
+        assert sorted(texts(part) for part in archived) == ["ab", "cd"]
+        assert await both(store) == ("ef", "abcd")
+
+    asyncio.run(run())
+
+
+def test_tasks_that_saw_the_same_queue_archive_the_same(store: ZepAsyncChatStore) -> None:
+    async def look_and_archive(n: int, all_have_looked: asyncio.Barrier) -> str:
+        await store.get_messages("k")
+        await all_have_looked.wait()
+        return texts(await store.archive_oldest_messages("k", n))
+
+    async def run() -> None:
+        await store.add_messages("k", users("abcdef"))
+        all_have_looked = asyncio.Barrier(4)
+        archived = await asyncio.gather(*(look_and_archive(n, all_have_looked) for n in (2, 3, 3, 1)))
+        assert sorted("".join(archived)) == ["a", "b", "c"]
+        assert await both(store) == ("def", "abc")
+
+    asyncio.run(run())
+
+
+def test_a_task_that_archives_step_by_step_moves_on(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_messages("k", users("abcdef"))
+        await store.get_messages("k")
+        steps = [texts(await store.archive_oldest_messages("k", 2)) for _ in range(4)]
+        assert steps == ["ab", "cd", "ef", ""]
+
+    asyncio.run(run())
+
+
+def test_what_a_task_saw_of_one_key_says_nothing_about_another(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await store.add_messages("k", users("abc"))
+        await store.add_messages("other", users("xyz"))
+        await store.get_messages("k")
+        assert texts(await store.archive_oldest_messages("other", 1)) == "x"
+        assert await both(store) == ("abc", "")
+
+    asyncio.run(run())
+
+
+def memory_of(store: ZepAsyncChatStore, session_id: str = "k", **options: Any) -> Memory:
+    """Return a memory whose queue holds about two messages of ten words."""
+    limits = {"token_limit": 30, "chat_history_token_ratio": 1.0, "token_flush_size": 10}
+    return Memory.from_defaults(
+        session_id=session_id, chat_store=store, tokenizer_fn=str.split, **{**limits, **options}
+    )
+
+
+def ten_words(number: int) -> ChatMessage:
+    return user(f"message {number} has ten words one two three four five")
+
+
+def test_the_memory_of_llama_index_archives_what_leaves_its_queue(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        memory = memory_of(store)
+        for number in range(6):
+            await memory.aput(ten_words(number))
+        queue = await memory.aget()
+        assert queue == [ten_words(number) for number in (3, 4, 5)]
+        assert await memory.aget_all() == [ten_words(number) for number in range(6)]
+        assert await store.count_messages("k", ARCHIVED) == 3
+        await memory.aset([ten_words(9)])
+        assert await memory.aget_all() == [ten_words(9)]
+        await memory.aput_messages([])
+        await memory.areset()
+        assert await memory.aget_all() == []
+
+    asyncio.run(run())
+
+
+def test_memories_at_once_never_empty_the_queue(store: ZepAsyncChatStore) -> None:
+    """Run alone, the queue keeps three messages; at once, those who see more of it archive what the others do."""
+
+    async def run(session_id: str) -> None:
+        memories = [memory_of(store, session_id) for _ in range(4)]
+        for start in (0, 4, 8):
+            puts = (memory.aput(ten_words(start + index)) for index, memory in enumerate(memories))
+            await asyncio.gather(*puts)
+        assert 3 <= await store.count_messages(session_id, ACTIVE) <= 6
+        assert await store.count_messages(session_id, None) == 12
+
+    for number in range(10):
+        asyncio.run(run(f"session-{number}"))
+
+
+def test_the_blocking_methods_of_the_memory_work_in_and_out_of_a_loop(store: ZepAsyncChatStore) -> None:
+    memory = memory_of(store)
+    memory.put(ten_words(1))
+
+    async def inside() -> list[ChatMessage]:
+        memory.put(ten_words(2))
+        await memory.aput(ten_words(3))
+        return memory.get()
+
+    assert asyncio.run(inside()) == [ten_words(1), ten_words(2), ten_words(3)]
+    assert memory.get() == [ten_words(1), ten_words(2), ten_words(3)]
+
+
+def test_a_history_given_to_the_memory_is_stored(store: ZepAsyncChatStore) -> None:
+    memory = memory_of(store, chat_history=users("ab"))
+
+    assert texts(memory.get()) == "ab"
+
+
+class Archive(BaseMemoryBlock[str]):
+    """Shows what has left the queue."""
+
+    store: ZepAsyncChatStore
+
+    async def _aget(self, messages: list[ChatMessage] | None = None, **options: Any) -> str:
+        return texts(await self.store.get_messages(options["session_id"], ARCHIVED))
+
+    async def _aput(self, messages: list[ChatMessage]) -> None:
+        """Keep nothing: the store does."""
+
+
+def test_sessions_never_see_each_other(store: ZepAsyncChatStore) -> None:
+    block = Archive(name="archive", store=store)
+
+    async def run() -> None:
+        alice, bob = (memory_of(store, name, memory_blocks=[block]) for name in ("alice", "bob"))
+        for number in range(5):
+            await alice.aput(ten_words(number))
+        await bob.aput(user("hi"))
+        assert plain(await bob.aget()) == [("user", "hi")]
+        assert "message 0" in (plain(await alice.aget())[0][1] or "")
+
+    asyncio.run(run())
+
+
+def test_a_users_store_reaches_only_what_is_the_users(manager: SessionManager) -> None:
+    alice = ZepAsyncChatStore(manager=manager, user_id="alice")
+    bob = ZepAsyncChatStore(manager=manager, user_id="bob")
+
+    async def run() -> None:
+        await alice.add_messages("k", users("ab"))
+        for call in (
+            bob.get_messages("k"),
+            bob.count_messages("k"),
+            bob.add_message("k", user("x")),
+            bob.set_messages("k", []),
+            bob.delete_message("k", 0),
+            bob.delete_messages("k"),
+            bob.delete_oldest_messages("k", 1),
+            bob.archive_oldest_messages("k", 1),
+        ):
+            with pytest.raises(SessionOwnedByAnotherUser):
+                await call
+        assert await both(alice) == ("ab", "")
+        assert (await alice.get_keys(), await bob.get_keys()) == (["k"], [])
+
+    asyncio.run(run())
+
+
+def test_concurrent_appends_are_all_kept_in_one_order(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        await asyncio.gather(*(store.add_messages("k", users("ab")) for _ in range(25)))
+        assert texts(await store.get_messages("k")) == "ab" * 25
+
+    asyncio.run(run())
+
+
+def test_a_store_made_again_is_the_same(store: ZepAsyncChatStore) -> None:
+    asyncio.run(store.add_message("k", user("hi")))
+
+    for again in (
+        ZepAsyncChatStore.from_dict(json.loads(json.dumps(store.to_dict()))),
+        pickle.loads(pickle.dumps(store)),
+        copy.deepcopy(store),
+    ):
+        assert asyncio.run(again.get_messages("k")) == [user("hi")]
+
+    assert set(store.to_dict()) == {"manager", "user_id", "class_name"}
+
+
+def test_a_store_of_an_unknown_manager_is_not_made() -> None:
+    with pytest.raises(ManagerNotRegistered, match="'nobody'"):
+        ZepAsyncChatStore.from_dict({"manager": "nobody", "class_name": "ZepAsyncChatStore"})

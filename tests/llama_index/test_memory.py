@@ -1,0 +1,342 @@
+"""`ZepMemory` in the hands of the application."""
+
+import asyncio
+import inspect
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ThinkingBlock
+from llama_index.core.memory import BaseMemory
+from pydantic import ValidationError
+
+from tests.llama_index.scripted import ScriptedModel, answer, assistant, calling, plain, user
+from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser, use_session
+from zep_memory_plugin.llama_index import (
+    ManagerNotRegistered,
+    ZepChatStore,
+    ZepMemory,
+    register_manager,
+    unregister_manager,
+)
+
+Call = Callable[..., Any]
+
+
+def blocking(memory: ZepMemory, method: str, *arguments: Any, **options: Any) -> Any:
+    return getattr(memory, method)(*arguments, **options)
+
+
+def awaited(memory: ZepMemory, method: str, *arguments: Any, **options: Any) -> Any:
+    return asyncio.run(getattr(memory, f"a{method}")(*arguments, **options))
+
+
+@pytest.fixture(params=[blocking, awaited])
+def call(request: pytest.FixtureRequest) -> Call:
+    """Return what calls a method of a memory, or its async twin."""
+    return request.param
+
+
+def test_the_memory_is_one_of_llama_index_and_never_false() -> None:
+    """Agents replace a memory that is false, as an object of length 0 is."""
+    assert issubclass(ZepMemory, BaseMemory)
+    assert not hasattr(ZepMemory, "__len__")
+    assert not hasattr(ZepMemory, "__bool__")
+
+
+def test_every_async_method_is_its_own() -> None:
+    inherited = [name for name, _ in inspect.getmembers(BaseMemory, inspect.iscoroutinefunction)]
+
+    assert len(inherited) == 6
+    assert [name for name in inherited if name not in vars(ZepMemory)] == []
+
+
+def test_a_memory_without_messages_is_empty(memory: ZepMemory, call: Call) -> None:
+    assert call(memory, "get") == []
+    assert call(memory, "get_all") == []
+    call(memory, "reset")
+    call(memory, "put_messages", [])
+    call(memory, "set", [])
+    assert memory.manager.list_sessions() == []
+
+
+def test_messages_are_put_set_and_reset(memory: ZepMemory, call: Call) -> None:
+    call(memory, "put", user("a"))
+    call(memory, "put_messages", [assistant("b"), user("c")])
+    assert call(memory, "get") == [user("a"), assistant("b"), user("c")]
+    assert call(memory, "get_all") == [user("a"), assistant("b"), user("c")]
+
+    call(memory, "set", [user("x")])
+    assert call(memory, "get_all") == [user("x")]
+
+    call(memory, "reset")
+    assert call(memory, "get_all") == []
+    assert memory.manager.get_session("alice-1").user_id == "alice"
+
+
+def test_a_bad_message_leaves_what_was_there(memory: ZepMemory, call: Call) -> None:
+    bad = ChatMessage("bad", additional_kwargs={"callback": object()})
+    call(memory, "put", user("old"))
+
+    for method in ("set", "put_messages"):
+        with pytest.raises(InvalidInput):
+            call(memory, method, [user("a"), bad, user("c")])
+
+    assert call(memory, "get_all") == [user("old")]
+
+
+def test_whatever_callers_add_to_get_is_accepted(memory: ZepMemory, call: Call) -> None:
+    call(memory, "put", user("a"))
+
+    assert call(memory, "get", "a question", initial_token_count=3, session_id="x", other=None) == [user("a")]
+    assert call(memory, "get", input="a question") == [user("a")]
+
+
+PAIR = [calling(("1", "look", {"city": "Rome"})), answer("1", "sunny " * 20)]
+TURNS = [
+    ChatMessage("be kind", role="system"),
+    user("first question"),
+    assistant("first answer"),
+    user("weather?"),
+    *PAIR,
+    assistant("sunny"),
+    user("thanks"),
+]
+
+
+def test_the_window_keeps_the_head_and_never_splits_a_pair(memory: ZepMemory, call: Call) -> None:
+    """At whatever limit: the system message, whole turns, each call with its answer."""
+    memory.put_messages(TURNS)
+    shown = {
+        limit: plain(call(memory.model_copy(update={"token_limit": limit}), "get")) for limit in (1, 10, 30, 50, 1000)
+    }
+
+    everything = plain(TURNS)
+    assert shown == {
+        1: [everything[0], everything[-1]],
+        10: [everything[0], everything[-1]],
+        30: [everything[0], everything[-1]],
+        50: [everything[0], *everything[3:]],
+        1000: everything,
+    }
+
+
+def test_the_prompt_of_the_caller_takes_its_part_of_the_limit(memory: ZepMemory, call: Call) -> None:
+    memory.put_messages(TURNS)
+
+    assert plain(call(memory, "get", initial_token_count=29_970)) == plain([TURNS[0], TURNS[-1]])
+    assert plain(call(memory, "get", initial_token_count=99_999)) == plain([TURNS[0], TURNS[-1]])
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm " * 400)]),
+        calling(("1", "look", {"text": "x" * 1200})),
+        assistant("x" * 1200),
+    ],
+    ids=["a thought", "a tool call", "a text"],
+)
+def test_every_kind_of_block_fills_the_window(manager: SessionManager, long: ChatMessage) -> None:
+    memory = ZepMemory(manager=manager, session_id="s", token_limit=300)
+    memory.put_messages([user("old"), long, user("new"), assistant("short")])
+
+    assert memory.get() == [user("new"), assistant("short")]
+
+
+def test_rows_of_other_writers_are_part_of_the_window(memory: ZepMemory) -> None:
+    memory.put_messages([user("a"), user("b")])
+    first = memory.manager.list_messages("alice-1")[0]
+    memory.manager.update_message("alice-1", str(first.uuid), content="x" * 400_000)
+
+    assert memory.get() == [user("b")]
+
+
+def test_the_counter_of_the_manager_counts(database_url: str) -> None:
+    with SessionManager(database_url, token_counter=lambda text: len(text.split())) as manager:
+        memory = ZepMemory(manager=manager, session_id="s", token_limit=4)
+        memory.put_messages([user("one two three"), user("four five"), user("six")])
+
+        assert plain(memory.get()) == [("user", "four five"), ("user", "six")]
+        assert len(memory.tokenizer_fn("one two three")) == 3
+
+
+def test_two_sessions_never_see_each_other(manager: SessionManager, call: Call) -> None:
+    alice, bob = (ZepMemory(manager=manager, session_id=name) for name in ("alice-1", "bob-1"))
+    call(alice, "put", user("I am Alice"))
+    call(bob, "put", user("I am Bob"))
+    call(alice, "reset")
+
+    assert (call(alice, "get"), call(bob, "get")) == ([], [user("I am Bob")])
+
+
+def test_the_session_of_another_user_is_out_of_reach(memory: ZepMemory, call: Call) -> None:
+    memory.put(user("mine"))
+    bobs = memory.model_copy(update={"user_id": "bob"})
+
+    for method, arguments in {
+        "get": (),
+        "get_all": (),
+        "put": (user("x"),),
+        "put_messages": ([user("x")],),
+        "set": ([user("x")],),
+        "reset": (),
+    }.items():
+        with pytest.raises(SessionOwnedByAnotherUser):
+            call(bobs, method, *arguments)
+
+    assert memory.get_all() == [user("mine")]
+
+
+def test_a_memory_without_a_session_uses_the_one_around_the_call(manager: SessionManager, call: Call) -> None:
+    memory = ZepMemory(manager=manager)
+
+    with use_session("alice-1", user_id="alice"):
+        call(memory, "put", user("hi"))
+    with use_session("bob-1"):
+        assert call(memory, "get") == []
+
+    assert manager.get_session("alice-1").user_id == "alice"
+    with pytest.raises(InvalidInput, match="use_session"):
+        call(memory, "get")
+
+
+def test_from_defaults_takes_what_other_memories_do(manager: SessionManager) -> None:
+    made = ZepMemory.from_defaults(manager=manager, session_id="s", user_id="alice", token_limit=500)
+    of_model = ZepMemory.from_defaults(llm=ScriptedModel.of(), manager=manager, session_id="s")
+
+    assert (made.session_id, made.user_id, made.token_limit) == ("s", "alice", 500)
+    assert of_model.token_limit == int(ScriptedModel.of().metadata.context_window * 0.75)
+    with pytest.raises(InvalidInput, match="sesion_id"):
+        ZepMemory.from_defaults(manager=manager, sesion_id="s")
+    with pytest.raises(ValidationError):
+        ZepMemory.from_defaults(manager=manager, token_limit=0)
+
+
+def test_a_history_replaces_what_is_stored_unless_it_is_empty(manager: SessionManager) -> None:
+    memory = ZepMemory.from_defaults([user("a")], manager=manager, session_id="s")
+    ZepMemory.from_defaults([], manager=manager, session_id="s")
+    assert memory.get_all() == [user("a")]
+
+    ZepMemory.from_defaults([user("b")], manager=manager, session_id="s")
+    assert memory.get_all() == [user("b")]
+
+
+def test_making_a_memory_does_no_io() -> None:
+    nowhere = SessionManager("postgresql://app@127.0.0.1:1/app")
+
+    ZepMemory.from_defaults(manager=nowhere, session_id="s").to_dict()
+
+
+def test_the_serialised_memory_is_a_handle() -> None:
+    manager = register_manager("app", SessionManager("postgresql://app:hunter2@127.0.0.1:1/app"))
+    memory = ZepMemory(manager=manager, session_id="s", user_id="alice", token_limit=9)
+    try:
+        assert memory.to_dict() == {
+            "class_name": "ZepMemory",
+            "manager": "app",
+            "session_id": "s",
+            "token_limit": 9,
+            "user_id": "alice",
+        }
+        assert "hunter2" not in repr(memory) + memory.to_json() + str(pickle.dumps(memory))
+    finally:
+        unregister_manager("app")
+
+
+def test_a_memory_made_again_is_the_same(memory: ZepMemory) -> None:
+    memory.put(user("hi"))
+
+    for again in (
+        ZepMemory.from_json(memory.to_json()),
+        pickle.loads(pickle.dumps(memory)),
+        memory.model_copy(deep=True),
+        memory.model_copy(),
+    ):
+        assert again == memory
+        assert again.manager is memory.manager
+        assert again.get_all() == [user("hi")]
+
+
+def test_an_unregistered_manager_has_a_name_while_it_lives() -> None:
+    handle = ZepMemory(manager=SessionManager("sqlite://"), session_id="s").to_dict()
+
+    with pytest.raises(ManagerNotRegistered, match="register_manager"):
+        ZepMemory.from_dict(handle)
+
+
+def test_managers_are_found_by_name() -> None:
+    first, second = SessionManager("sqlite://"), SessionManager("sqlite://")
+    try:
+        assert register_manager("app", first) is first
+        assert ZepChatStore(manager="app").manager is first
+        before = ZepMemory(manager=first, session_id="s")
+        register_manager("app", second)
+        assert ZepMemory(manager="app").manager is second
+        assert before.to_dict()["manager"] != "app"
+        assert ZepMemory.from_dict(before.to_dict()).manager is first
+    finally:
+        unregister_manager("app")
+
+    for use in (
+        lambda: ZepMemory(manager="app"),
+        lambda: unregister_manager("app"),
+        lambda: ZepMemory(session_id="s"),
+    ):
+        with pytest.raises(ManagerNotRegistered):
+            use()
+    for name, manager in (("", first), ("app", "sqlite://"), (None, first)):
+        with pytest.raises(InvalidInput):
+            register_manager(name, manager)
+    with pytest.raises(ValidationError, match="of type int"):
+        ZepMemory(manager=5)
+
+
+def test_concurrent_puts_are_all_kept_in_one_order(memory: ZepMemory) -> None:
+    async def put() -> None:
+        await asyncio.gather(*(memory.aput_messages([user(f"{n} a"), assistant(f"{n} b")]) for n in range(50)))
+
+    asyncio.run(put())
+
+    texts = [message.content or "" for message in memory.get_all()]
+    assert sorted(texts[::2]) == sorted(f"{n} a" for n in range(50))
+    assert [text.replace("a", "b") for text in texts[::2]] == texts[1::2]
+
+
+def test_the_core_imports_no_llama_index() -> None:
+    program = "import sys, zep_memory_plugin; print([n for n in sys.modules if n.split('.')[0] == 'llama_index'])"
+
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "[]\n"
+
+
+PROGRAM = """
+import asyncio, sys
+from llama_index.core.base.llms.types import ChatMessage
+from zep_memory_plugin import SessionManager
+from zep_memory_plugin.llama_index import ZepMemory
+memory = ZepMemory(manager=SessionManager(sys.argv[1]), session_id="s")
+memory.put(ChatMessage("blocking"))
+asyncio.run(memory.aput(ChatMessage("awaited")))
+print([message.content for message in memory.get()])
+"""
+
+
+@pytest.mark.parametrize("driver", ["sqlite", "sqlite+aiosqlite", "postgresql", "postgresql+asyncpg"])
+def test_a_process_that_closes_nothing_ends(sqlite_url: str, shared_postgres_url: str, driver: str) -> None:
+    url = (sqlite_url if "sqlite" in driver else shared_postgres_url).split("://", 1)[1]
+
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, f"{driver}://{url}"], capture_output=True, text=True, timeout=60
+    )
+
+    assert (ended.returncode, ended.stdout) == (0, "['blocking', 'awaited']\n"), ended.stderr
+
+
+def test_handles_are_json(memory: ZepMemory) -> None:
+    assert json.loads(json.dumps(memory.to_dict())) == memory.to_dict()
