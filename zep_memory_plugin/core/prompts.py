@@ -1,8 +1,6 @@
 """The part of a session that a model is shown when it has room for so many tokens."""
 
-from typing import Any
-
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, case, func, select, union_all
 
 from ..models import Message
 from ..tables import messages
@@ -19,7 +17,8 @@ _HEAD_TOKENS = func.coalesce(select(messages.c.token_count).where(_LIVE, _IS_HEA
 def fitting(connection: Connection, session_id: str, max_tokens: int) -> list[Message]:
     """Return the system message at the head and the newest whole turns that fit beside it, oldest first."""
     place = {"session": checks.session_id(session_id), "tokens": checks.positive("max_tokens", max_tokens)}
-    found = read(connection.execute(FITTING, place))
+    rows = {row.seq: row for row in connection.execute(FITTING, place)}
+    found = read(rows[seq] for seq in sorted(rows))
     while found and found[0].role_type == "tool":  # where no user ever spoke, a turn has no beginning
         del found[0]
     return found
@@ -50,7 +49,11 @@ def _oldest_fitting() -> ColumnElement[int]:
     return select(func.min(place.c.seq)).where(place.c.used + beside <= _TOKENS).scalar_subquery()
 
 
-FITTING: Select[Any] = (
-    select(*COLUMNS).where(_LIVE, or_(messages.c.seq >= _turn_start(), _IS_HEAD)).order_by(messages.c.seq)
+FITTING = union_all(
+    select(*COLUMNS).where(_LIVE, _IS_HEAD),
+    select(*COLUMNS).where(_LIVE, messages.c.seq >= _turn_start()),
 )
-"""The statement for the session and the tokens that its parameters of these names give."""
+"""The head, which may come twice, and the turns, for the session and the tokens that the parameters name.
+
+Two queries, because with OR in one SQLite reads the whole session.
+"""
