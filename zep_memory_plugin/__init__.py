@@ -16,7 +16,7 @@ from .errors import (
     ZepMemoryError,
 )
 from .manager import SessionManager
-from .models import Memory, Message, PurgeReport, Session, Summary, ToolCall, User
+from .models import Memory, Message, PurgeReport, SearchResult, Session, Summary, ToolCall, User
 
 __all__ = [
     "Conflict",
@@ -29,6 +29,7 @@ __all__ = [
     "NotFound",
     "PurgeReport",
     "SchemaOutdated",
+    "SearchResult",
     "Session",
     "SessionExists",
     "SessionManager",

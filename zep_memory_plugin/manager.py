@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -14,10 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from . import core
 from .core.batches import TokenCounter, estimated_tokens
 from .core.purge import Progress
+from .core.search import finding, rebuilding
+from .core.search._protocol import Progress as SearchProgress
+from .core.search.requests import SearchMode, SearchScope
+from .core.search.requests import request as searching
 from .database import Database
 from .dialects import JsonScalar
 from .errors import DatabaseUnavailable
-from .models import Memory, Message, MessageStatus, Metadata, PurgeReport, Session, Summary, User
+from .models import Memory, Message, MessageStatus, Metadata, PurgeReport, SearchResult, Session, Summary, User
 from .summarizing import Summarizer, asummarize, summarize
 
 logger = logging.getLogger(__name__)
@@ -573,6 +577,106 @@ class SessionManager:
     async def alist_summaries(self, session_id: str, limit: int | None = None, cursor: int = 0) -> list[Summary]:
         """Return the summaries of a session in order. See `list_summaries`."""
         return await self._database.aread(core.summaries.listed, session_id, limit, cursor)
+
+    def search_memory(
+        self,
+        text: str | None,
+        *,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        metadata: dict[str, JsonScalar] | None = None,
+        where: Mapping[str, object] | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        scope: SearchScope = "messages",
+        mode: SearchMode = "lexical",
+        mmr_lambda: float | None = None,
+        limit: int | None = 10,
+        context: int = 0,
+    ) -> list[SearchResult]:
+        """Return the messages that best answer *text*, best first.
+
+        Looks in one session, else in all of a user, else everywhere; with both, in that session if it is the user's.
+        *text* is plain text in any language, never query syntax. A message is found by its words and by those of the
+        messages around it, as an answer stands next to the words of its question. Without a text the filters alone
+        decide, newest first, with score 0.
+
+        *metadata* filters as in `list_sessions`, *start_date* and *end_date* bound `created_at`, inclusively. *where*
+        is a node `{"jsonpath": path, "and": [nodes], "or": [nodes]}`, all parts of which have to hold; a path, in
+        Postgres' SQL/JSON language, holds when it leads to something: `$.mood ? (@ == "glad")`. Beware: a comparison
+        outside of a filter, `$.mood == "glad"`, always leads to its own truth, and so keeps all that has metadata.
+
+        *scope* "summary" searches summaries instead. *mode* "semantic" finds by meaning, "hybrid" by both; they need
+        the manager's embedder. *mmr_lambda* makes the results differ from each other, the more the nearer it is to 0.
+        *context* asks for so many neighbours of each message, before and after it.
+
+        Raises:
+            InvalidInput: a value is out of bounds, or there is neither a text nor a filter.
+        """
+        return self._database.read(
+            finding.find,
+            searching(
+                text,
+                session_id=session_id,
+                user_id=user_id,
+                metadata=metadata,
+                where=where,
+                start_date=start_date,
+                end_date=end_date,
+                scope=scope,
+                mode=mode,
+                mmr_lambda=mmr_lambda,
+                limit=limit,
+                context=context,
+            ),
+        )
+
+    async def asearch_memory(
+        self,
+        text: str | None,
+        *,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        metadata: dict[str, JsonScalar] | None = None,
+        where: Mapping[str, object] | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        scope: SearchScope = "messages",
+        mode: SearchMode = "lexical",
+        mmr_lambda: float | None = None,
+        limit: int | None = 10,
+        context: int = 0,
+    ) -> list[SearchResult]:
+        """Return the messages that best answer *text*, best first. See `search_memory`."""
+        return await self._database.aread(
+            finding.find,
+            searching(
+                text,
+                session_id=session_id,
+                user_id=user_id,
+                metadata=metadata,
+                where=where,
+                start_date=start_date,
+                end_date=end_date,
+                scope=scope,
+                mode=mode,
+                mmr_lambda=mmr_lambda,
+                limit=limit,
+                context=context,
+            ),
+        )
+
+    def rebuild_search(self, progress: SearchProgress | None = None) -> int:
+        """Make the search index anew from the messages, and return how many there are.
+
+        Works in short transactions, between which others write and search, more slowly on SQLite. After each,
+        *progress* is called with the number of messages done and about how many there are.
+        """
+        return self._database.drive(rebuilding.steps(progress))
+
+    async def arebuild_search(self, progress: SearchProgress | None = None) -> int:
+        """Make the search index anew from the messages, and return how many there are. See `rebuild_search`."""
+        return await self._database.adrive(rebuilding.steps(progress))
 
     def add_user(self, user: User) -> User:
         """Store a new user and return it.

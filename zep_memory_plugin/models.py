@@ -197,6 +197,18 @@ class Memory(_Model):
     summary: Summary | None = None
 
 
+class SearchResult(_Model):
+    """A message or a summary that a search found."""
+
+    message: Message | None = None
+    summary: Summary | None = None
+    score: float = Field(default=0.0, description="How well it answers; higher is better. 0 without a text.")
+    session_id: str
+    neighbours: list[Message] = Field(
+        default_factory=list, description="The messages around a message, in order and without it, when asked for."
+    )
+
+
 class PurgeReport(_Model):
     """What a purge removed, or with `dry_run` would remove, by table."""
 

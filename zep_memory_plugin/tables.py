@@ -6,12 +6,15 @@ Every unique key of messages and summaries leads with `session_id`, and the only
 session, so the same tables can be partitioned or distributed by session.
 """
 
+import struct
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
+    ARRAY,
     DDL,
+    REAL,
     BigInteger,
     Column,
     DateTime,
@@ -30,7 +33,7 @@ from sqlalchemy import (
     Uuid,
     event,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 PREFIX = "zep_"
 
@@ -85,6 +88,38 @@ class CompactUuid(TypeDecorator[uuid.UUID]):
         return value if value is None or dialect.name == "postgresql" else uuid.UUID(bytes=value)
 
 
+class FloatVector(TypeDecorator[bytes]):
+    """32-bit floats, in Python and on SQLite as the bytes of a little-endian array, on Postgres `real[]`."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(ARRAY(REAL))
+        return dialect.type_descriptor(LargeBinary())
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "postgresql":
+            return value
+        return list(struct.unpack(f"<{len(value) // 4}f", value))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        if value is None or dialect.name != "postgresql":
+            return cast("bytes | None", value)
+        return struct.pack(f"<{len(value)}f", *value)
+
+
+class TermsVector(UserDefinedType[str]):
+    """A `tsvector`, written by functions of Postgres alone."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name of the type."""
+        return "TSVECTOR"
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -95,14 +130,18 @@ metadata = MetaData(
 )
 
 
-def _partial_index(table: Table, columns: str, *, where: str) -> None:
-    """Index only the rows of *table* that meet *where*, so that the others cost nothing.
+def _beside(table: Table, statement: str) -> None:
+    """Run *statement* when *table* is created.
 
     As DDL, because SQLAlchemy's own form loads every dialect that it names, at import.
     """
-    name = f"ix_{table.name}_{columns.replace(', ', '_')}"
-    statement = f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}"
     event.listen(table, "after_create", DDL(statement))  # type: ignore[no-untyped-call]  # SQLAlchemy's is untyped
+
+
+def _partial_index(table: Table, columns: str, *, where: str) -> None:
+    """Index only the rows of *table* that meet *where*, so that the others cost nothing."""
+    name = f"ix_{table.name}_{columns.replace(', ', '_')}"
+    _beside(table, f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}")
 
 
 users = Table(
@@ -185,6 +224,56 @@ listing_ids = Table(
     info={"dialect": "sqlite"},
 )
 """The last listing id that was given out, by table: what an identity column is on Postgres."""
+
+message_terms = Table(
+    f"{PREFIX}message_terms",
+    metadata,
+    Column("session_id", String(255), nullable=False),
+    Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("terms", TermsVector, nullable=False),
+    PrimaryKeyConstraint("session_id", "seq"),
+    info={"dialect": "postgresql"},
+)
+# A longer list of pending entries makes every search slower, a shorter one every append.
+_beside(
+    message_terms,
+    f"CREATE INDEX ix_{PREFIX}message_terms_terms ON {PREFIX}message_terms "
+    "USING gin (terms) WITH (fastupdate = on, gin_pending_list_limit = 256)",
+)
+"""Which terms each message has, deleted ones too: what Postgres searches more than one session by."""
+
+MESSAGE_INDEX = f"{PREFIX}message_index"
+"""The FTS5 table with the terms of each message, deleted ones too, that SQLite searches more than one session by.
+
+A message's rowid is its session's id, shifted left by `ROWID_SEQ_BITS`, and its seq.
+"""
+
+ROWID_SEQ_BITS = 32
+
+unindexed = Table(
+    f"{PREFIX}unindexed",
+    metadata,
+    Column("first", Integer, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    info={"dialect": "sqlite"},
+)
+"""Messages that are not in the FTS5 table yet: rowids from `first` on. Many are put there at once, which is cheaper."""
+
+_beside(
+    unindexed,
+    f"CREATE VIRTUAL TABLE {MESSAGE_INDEX} USING fts5(terms, content='', detail=none, columnsize=0, tokenize='ascii')",
+)
+
+message_embeddings = Table(
+    f"{PREFIX}message_embeddings",
+    metadata,
+    Column("session_id", String(255), nullable=False),
+    Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("embedding", FloatVector, nullable=False),
+    PrimaryKeyConstraint("session_id", "seq"),
+    sqlite_with_rowid=False,
+)
+"""What each message means, as a vector of length 1; rows come after the message, where there is an embedder."""
 
 schema_version = Table(
     f"{PREFIX}schema_version",

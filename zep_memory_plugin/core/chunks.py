@@ -9,6 +9,6 @@ MOST_PARAMETERS = 30_000
 T = TypeVar("T")
 
 
-def chunked(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cut *items* into pieces that each fit into one statement."""
-    return (items[start : start + MOST_PARAMETERS] for start in range(0, len(items), MOST_PARAMETERS))
+def chunked(items: Sequence[T], size: int = MOST_PARAMETERS) -> Iterator[Sequence[T]]:
+    """Cut *items* into pieces of at most *size*, by default what one statement can be given."""
+    return (items[start : start + size] for start in range(0, len(items), size))

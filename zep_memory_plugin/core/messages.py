@@ -19,6 +19,7 @@ from . import checks, jsontext
 from . import sessions as session_rows
 from .batches import NATIVE_FORMAT, Batch, TokenCounter, merged_text, written
 from .chunks import chunked
+from .search import indexes
 
 _OVERWRITTEN = (
     "role",
@@ -50,12 +51,13 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     if not new.rows:
         return []
     first = stamp.attempt == 1
-    request = Append(checked, owner, _stamped(new, stamp), stamp.now, fresh=first and not new.given)
+    request = _request(connection, stamp, checked, owner, new, fresh=first and not new.given)
     plain = first and not (new.merges or new.archived)
     appended = dialect_of(connection).append_at_once(connection, request) if plain else None
     if appended is None:
         with transaction(connection):
             appended = _append(connection, stamp, request, new.given)
+    indexes.tend(connection)
     return _as_stored(request.rows, appended)
 
 
@@ -64,7 +66,7 @@ def append_anew(
 ) -> list[Message]:
     """Append *new* in a transaction of the caller; what the session has or had of it moves to its new place."""
     owner = checks.optional_user_id(user_id)
-    request = Append(checks.session_id(session_id), owner, _stamped(new, stamp), stamp.now, fresh=False)
+    request = _request(connection, stamp, checks.session_id(session_id), owner, new, fresh=False)
     first_seq = _take_places(connection, stamp, request) - len(request.rows) + 1
     known = _known(connection, request, new.given if stamp.attempt == 1 else {row["uuid"] for row in request.rows})
     placed = [
@@ -72,6 +74,8 @@ def append_anew(
     ]
     if fresh := [row for row in placed if row["uuid"] not in known]:
         connection.execute(_INSERT, fresh)
+    indexes.drop(connection, request.session_id, [there.seq for there in known.values()])
+    indexes.add(connection, request, placed)
     return _as_stored(placed, [_moved(connection, stamp, row, known.get(row["uuid"])) for row in placed])
 
 
@@ -88,6 +92,13 @@ def _moved(connection: Connection, stamp: Stamp, row: dict[str, Any], there: Row
         .values(metadata=metadata, updated_at=updated_at, deleted_at=None, **changed)
     )
     return Appended(row["uuid"], row["seq"], there.created_at, updated_at, metadata)
+
+
+def _request(
+    connection: Connection, stamp: Stamp, session_id: str, user_id: str | None, new: Batch, *, fresh: bool
+) -> Append:
+    rows = _stamped(new, stamp)
+    return Append(session_id, user_id, rows, stamp.now, fresh, indexes.terms(connection, rows))
 
 
 def _stamped(new: Batch, stamp: Stamp) -> list[dict[str, Any]]:
@@ -109,6 +120,7 @@ def _append(connection: Connection, stamp: Stamp, request: Append, given: frozen
     ]
     if placed:
         connection.execute(_INSERT, placed)
+        indexes.add(connection, request, placed)
     new = [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
     return new + _overwrite(connection, request, known)
 
@@ -147,6 +159,8 @@ def _overwrite(connection: Connection, request: Append, known: dict[UUID, Row[An
     done = [_in_its_place(there) for _, there in live if _is_of_this_call(there, request.now)]
     due = [(row, there) for row, there in live if not _is_of_this_call(there, request.now)]
     changes = [_change(request, row, there) for row, there in due]
+    for row, there in due:
+        indexes.replace(connection, request.session_id, there.seq, row)
     if changes:
         connection.execute(_OVERWRITE, changes)
     return done + [
@@ -223,7 +237,7 @@ def _tool_calls(text: str) -> list[ToolCall]:
     return [ToolCall.model_construct(**call) for call in json.loads(text)]
 
 
-def read(rows: Iterable[Row[Any]]) -> list[Message]:
+def read(rows: Iterable[Sequence[Any]]) -> list[Message]:
     """Return the messages that *rows* of `COLUMNS` hold."""
     return [_message(row) for row in rows]
 
@@ -271,14 +285,16 @@ def changed(
     checks.metadata(metadata)
     checks.optional_text("content", content)
     session_rows.lock_live(connection, checks.session_id(session_id))
-    before = get(connection, session_id, uuid)
+    there = _found(connection, session_id, uuid)
+    before = read([there])[0]
     merged = checks.metadata(jsontext.merged(before.metadata, metadata))
     values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
     if content is not None:
         rewritten = {"content": content, "token_count": None, "native": None, "native_format": None}
         row = written(before.model_copy(update=rewritten), token_counter)
         values |= {name: row[name] for name in ("content", "token_count", "native", "native_format")}
-    place = (messages.c.session_id == session_id, messages.c.seq == before.seq)
+        indexes.replace(connection, session_id, there.seq, row)
+    place = (messages.c.session_id == session_id, messages.c.seq == there.seq)
     connection.execute(update(messages).where(*place).values(values))
     _touch(connection, stamp, session_id)
     return get(connection, session_id, uuid)

@@ -12,6 +12,7 @@ from ..errors import InvalidInput
 from ..models import PurgeReport
 from ..tables import PREFIX, messages, sessions, summaries
 from . import checks
+from .search import indexes
 
 Progress = Callable[[PurgeReport], None]
 
@@ -105,6 +106,8 @@ def _remove(connection: Connection, stamp: Stamp, table: Table, limit: datetime,
     batch = select(*keys).where(expired).limit(batch_size)
     chosen = tuple_(*keys).in_(batch) if len(keys) > 1 else keys[0].in_(batch)
     # The condition stands twice: a row that was restored meanwhile no longer meets it.
+    if table is messages:
+        return indexes.remove(connection, and_(chosen, expired))
     return connection.execute(delete(table).where(chosen, expired)).rowcount
 
 
@@ -123,4 +126,5 @@ def _release_space(connection: Connection, stamp: Stamp) -> bool:
 
 
 def _forget_deleted(connection: Connection, stamp: Stamp) -> None:
+    indexes.forget_removed(connection)
     dialect_of(connection).forget_deleted(connection)

@@ -10,6 +10,7 @@ from ..errors import UserExists, UserNotFound
 from ..models import User
 from ..tables import messages, sessions, summaries, users
 from . import checks, jsontext
+from .search import indexes
 
 _NAMES = ("email", "first_name", "last_name")
 
@@ -69,9 +70,9 @@ def erase(connection: Connection, stamp: Stamp, user_id: str) -> None:
     if not _lock_for_erasure(connection, stamp, checked):
         return
     theirs = select(sessions.c.session_id).where(sessions.c.user_id == checked)
-    connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).all()
-    for table in (messages, summaries):
-        connection.execute(delete(table).where(table.c.session_id.in_(theirs)))
+    for session_id in connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).scalars().all():
+        indexes.remove(connection, messages.c.session_id == session_id)
+    connection.execute(delete(summaries).where(summaries.c.session_id.in_(theirs)))
     # A session that somebody began for this user meanwhile is theirs, and is not torn apart.
     emptied = ~exists().where(messages.c.session_id == sessions.c.session_id)
     connection.execute(delete(sessions).where(sessions.c.user_id == checked, emptied))

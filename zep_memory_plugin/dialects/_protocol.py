@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -29,6 +29,8 @@ class Append:
     now: datetime
     fresh: bool
     """Whether no row can be stored already: no uuid is the caller's, and nothing of this was sent before."""
+    terms: Mapping[UUID, str] = field(default_factory=dict)
+    """The search terms of each message, separated by spaces; empty where the index makes them itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     URL,
     BigInteger,
     ColumnElement,
@@ -30,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.types import TypeEngine
 
-from ..tables import messages, sessions
+from ..tables import message_terms, messages, sessions
 from ._protocol import Append, Appended, JsonScalar
 from .statements import take_places
 
@@ -103,6 +104,7 @@ class Dialect:
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
         parameters: dict[str, Any] = {f"items_{name}": [row[name] for row in append.rows] for name in _ITEM_TYPES}
+        parameters["items_terms"] = [append.terms[row["uuid"]] for row in append.rows]
         parameters |= {"session": append.session_id, "count": len(append.rows), "now": append.now}
         if append.user_id is not None:
             parameters["owner"] = append.user_id
@@ -148,4 +150,26 @@ def _append_statement(*, owned: bool) -> Select[Any]:
         .returning(messages.c.uuid, messages.c.seq, messages.c.created_at, messages.c.updated_at, messages.c.metadata)
         .cte("stored")
     )
-    return select(stored).select_from(place.outerjoin(stored, true()))
+    return select(stored).select_from(place.outerjoin(stored, true())).add_cte(_indexed(stored))
+
+
+def _indexed(stored: CTE) -> CTE:
+    """Build the part of an append that puts what was *stored* into the search index."""
+    arrays = (bindparam("items_uuid", type_=ARRAY(Uuid())), bindparam("items_terms", type_=ARRAY(Text())))
+    worded = func.unnest(*arrays).table_valued("uuid", "terms").render_derived("worded")
+    row = select(cast(bindparam("session"), Text), stored.c.seq, terms_vector(worded.c.terms))
+    filled = postgresql.insert(message_terms).from_select(
+        ["session_id", "seq", "terms"], row.join_from(stored, worded, worded.c.uuid == stored.c.uuid)
+    )
+    return replacing_terms(filled).cte("indexed")
+
+
+def terms_vector(terms: ColumnElement[str]) -> ColumnElement[Any]:
+    """Return the tsvector of *terms*, which are separated by spaces."""
+    return func.array_to_tsvector(func.string_to_array(terms, " "))
+
+
+def replacing_terms(filled: postgresql.Insert) -> postgresql.Insert:
+    """Let *filled* replace the terms of messages that have some."""
+    place = [message_terms.c.session_id, message_terms.c.seq]
+    return filled.on_conflict_do_update(index_elements=place, set_={"terms": filled.excluded.terms})

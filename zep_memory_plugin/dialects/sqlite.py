@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ..tables import listing_ids, messages, microseconds, sessions
+from ..tables import ROWID_SEQ_BITS, listing_ids, messages, microseconds, sessions, unindexed
 from . import transaction
 from ._protocol import Append, Appended, JsonScalar, Row
 from .statements import take_places
@@ -114,8 +114,8 @@ class Dialect:
         if not append.fresh:
             return None
         with transaction(connection):
-            last_seq = _take_places(connection, append)
-            return None if last_seq is None else _fill_places(connection, append, last_seq)
+            taken = _take_places(connection, append)
+            return None if taken is None else _fill_places(connection, append, *taken)
 
     def release_space(self, connection: Connection) -> bool:
         if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != _INCREMENTAL:
@@ -153,7 +153,7 @@ def _compiled(statement: ClauseElement, **options: Any) -> _Compiled:
 
 @cache
 def _taking(*, owned: bool) -> _Compiled:
-    return _compiled(take_places(owned=owned).returning(sessions.c.last_seq))
+    return _compiled(take_places(owned=owned).returning(sessions.c.last_seq, sessions.c.id))
 
 
 @cache
@@ -163,20 +163,26 @@ def _filling() -> _Compiled:
     return _compiled(messages.insert(), column_keys=written)
 
 
-def _take_places(connection: Connection, append: Append) -> int | None:
-    """Lock the session and return its new last place, or None where it has to be made or owned first."""
+@cache
+def _noting() -> _Compiled:
+    return _compiled(unindexed.insert())
+
+
+def _take_places(connection: Connection, append: Append) -> tuple[int, int] | None:
+    """Lock the session and return its new last place and its id, or None where it has to be made or owned first."""
     statement = _taking(owned=append.user_id is not None)
     given = {"session": append.session_id, "count": len(append.rows), "now": microseconds(append.now)}
     given |= {"owner": append.user_id, "deleted_at": None}
     taken = connection.exec_driver_sql(statement.text, tuple(given[name] for name in statement.names)).first()
-    return None if taken is None else taken[0]
+    return None if taken is None else (taken[0], taken[1])
 
 
-def _fill_places(connection: Connection, append: Append, last_seq: int) -> list[Appended]:
+def _fill_places(connection: Connection, append: Append, last_seq: int, session: int) -> list[Appended]:
     statement = _filling()
     values = itemgetter(*statement.names)
     placed = list(enumerate(append.rows, start=last_seq - len(append.rows) + 1))
     connection.exec_driver_sql(statement.text, [values(_in_sqlite(append.session_id, seq, row)) for seq, row in placed])
+    connection.exec_driver_sql(_noting().text, (session << ROWID_SEQ_BITS | placed[0][0], len(placed)))
     return [Appended(row["uuid"], seq, row["created_at"], None, row["metadata"]) for seq, row in placed]
 
 

@@ -1,0 +1,101 @@
+"""The protocol that the index of a database fulfils."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection
+
+from ...database import Steps
+from ...dialects import Append
+from ...tables import ROWID_SEQ_BITS
+from .ranking import Statistics
+
+Progress = Callable[[int, int], None]
+"""Is told how many messages are done, and about how many there are."""
+
+POSTINGS = 20_000
+"""Most messages that are taken from an index for one term: those that are newest, where it can tell."""
+
+SEQ_BITS = ROWID_SEQ_BITS
+"""A place, a message's name in this package, is the number of its session, shifted left by so much, and its seq."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to search: in one session, in all of a user, or everywhere."""
+
+    session_id: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(slots=True)
+class Postings:
+    """Which messages have which term, deleted ones too, and how common each term is in the scope."""
+
+    places: dict[str, list[int]]
+    statistics: Statistics
+    session_ids: dict[int, str] = field(default_factory=dict)
+    """The sessions behind the numbers in places, where those are not the sessions' own."""
+
+
+Rows = Sequence[Any]
+"""Rows of a query, read by name."""
+
+Span = tuple[int, int]
+"""The first and last place of messages of one session."""
+
+
+class SearchIndex(Protocol):
+    """What one kind of database keeps of messages so that they are found by their words.
+
+    It may name messages that are deleted; the caller reads them, and only what is read and live is a result.
+    """
+
+    def terms(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
+        """Return what an append has to bring along of each message, made before anything is locked."""
+        ...
+
+    def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
+        """Take in new messages of a session, `placed` in a row."""
+        ...
+
+    def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
+        """Take in that a message is about to get the name and content of *row*."""
+        ...
+
+    def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
+        """Take in that messages are about to leave their places."""
+        ...
+
+    def tend(self, connection: Connection) -> None:
+        """Do what writes have left for later, outside a transaction."""
+        ...
+
+    def copy(self, connection: Connection, source: str, target: str) -> None:
+        """Take in the messages of *target*, which are a copy of *source*'s."""
+        ...
+
+    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
+        """Remove messages for good, here and from their table, and return session and seq of each."""
+        ...
+
+    def rebuild(self, progress: Progress) -> Steps[int]:
+        """Make the index anew from the messages while others go on writing, and count them."""
+        ...
+
+    def forget_removed(self, connection: Connection) -> None:
+        """Leave nothing of removed messages in the index's files, outside a transaction."""
+        ...
+
+    def postings(self, connection: Connection, terms: Sequence[str], scope: Scope) -> Postings:
+        """Return messages of *scope* that have one of *terms*."""
+        ...
+
+    def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
+        """Return what is ranked and filtered of the live messages in *spans*, by span and seq.
+
+        Columns: `span` (its position in *spans*), `session_id`, `seq`, `created_at`, `name`, `content`, `metadata`.
+        """
+        ...

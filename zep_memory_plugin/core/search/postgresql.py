@@ -1,0 +1,309 @@
+"""The search index on Postgres: a table of terms with a GIN index, filled by the statement that stores the messages."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
+
+from ...database import Stamp, Steps, read_unit, write_unit
+from ...dialects import Append
+from ...dialects.postgresql import replacing_terms, terms_vector
+from ...tables import UtcDateTime, message_terms, messages, sessions
+from ._protocol import POSTINGS, SEQ_BITS, Postings, Progress, Rows, Scope, Span
+from .ranking import Statistics
+from .scopes import size_of
+from .tokens import index_terms, text_of
+
+ENOUGH = 1_000
+"""Messages that the rarest terms of a question are expected to give before the common ones are left out."""
+
+TOO_FEW = 100
+"""Messages, fewer than which make the next common terms be asked for as well."""
+
+READ_AT_ONCE = 1_000
+"""Messages that a rebuild reads and indexes at once."""
+
+UNLISTED = 0.0005
+"""Share of messages that is assumed for a term that the planner's statistics do not list."""
+
+_SEQ = (1 << SEQ_BITS) - 1
+
+_REPLACE = replacing_terms(
+    postgresql.insert(message_terms).values(
+        session_id=bindparam("session"), seq=bindparam("place"), terms=terms_vector(bindparam("said", type_=Text))
+    )
+)
+_SHARES = text("""
+    SELECT term, share
+      FROM pg_stats,
+           unnest(most_common_elems::text::text[],
+                  most_common_elem_freqs[1:cardinality(most_common_elems::text::text[])]) AS listed(term, share)
+     WHERE schemaname = current_schema() AND tablename = 'zep_message_terms' AND attname = 'terms'
+       AND term = ANY(:terms)
+""").bindparams(bindparam("terms", type_=ARRAY(Text)))
+_IN_SPANS = text("""
+    SELECT span.number - 1 AS span, m.session_id, m.seq, m.created_at, m.name, m.content, m.metadata
+      FROM unnest(:sessions, :firsts, :lasts) WITH ORDINALITY AS span(session_id, first, last, number)
+      JOIN zep_messages AS m ON m.session_id = span.session_id AND m.seq BETWEEN span.first AND span.last
+      JOIN zep_sessions AS s ON s.session_id = m.session_id
+     WHERE m.deleted_at IS NULL AND s.deleted_at IS NULL AND (cast(:user AS text) IS NULL OR s.user_id = :user)
+     ORDER BY span.number, m.seq
+""")
+_LIVE_IN_SPANS = _IN_SPANS.bindparams(
+    bindparam("sessions", type_=ARRAY(Text)),
+    bindparam("firsts", type_=ARRAY(BigInteger)),
+    bindparam("lasts", type_=ARRAY(BigInteger)),
+    bindparam("user", type_=Text),
+).columns(
+    span=Integer, session_id=String, seq=BigInteger, created_at=UtcDateTime, name=Text, content=Text, metadata=Text
+)
+
+
+class Index:
+    """tsvectors, of terms that we make."""
+
+    def terms(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
+        return {row["uuid"]: index_terms(text_of(row["name"], row["content"])) for row in rows}
+
+    def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
+        said = [
+            {"session": append.session_id, "place": row["seq"], "said": append.terms[row["uuid"]]} for row in placed
+        ]
+        connection.execute(_REPLACE, said)
+
+    def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
+        said = index_terms(text_of(row["name"], row["content"]))
+        connection.execute(_REPLACE, {"session": session_id, "place": seq, "said": said})
+
+    def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
+        _remove_terms(connection, [session_id] * len(seqs), seqs)
+
+    def tend(self, connection: Connection) -> None:
+        """Do nothing: nothing is left for later."""
+
+    def copy(self, connection: Connection, source: str, target: str) -> None:
+        copied = (
+            select(literal(target), message_terms.c.seq, message_terms.c.terms)
+            .join(messages, messages.c.seq == message_terms.c.seq)
+            .where(message_terms.c.session_id == source, messages.c.session_id == target)
+        )
+        connection.execute(insert(message_terms).from_select(["session_id", "seq", "terms"], copied))
+
+    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
+        gone = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq)
+        removed = connection.execute(gone).all()
+        _remove_terms(connection, [row.session_id for row in removed], [row.seq for row in removed])
+        return removed
+
+    def rebuild(self, progress: Progress) -> Steps[int]:
+        total: int = yield read_unit(size_of, Scope())
+        done, after = 0, ("", 0)
+        while read := (yield read_unit(_read_after, after)):
+            # Cut into words here, while nothing is locked.
+            said = [index_terms(text_of(row.name, row.content)) for row in read]
+            yield write_unit(_index_anew, read, said)
+            done, after = done + len(read), (read[-1].session_id, read[-1].seq)
+            progress(done, max(done, total))
+        yield write_unit(_remove_orphans)
+        return done
+
+    def forget_removed(self, connection: Connection) -> None:
+        """Do nothing: autovacuum does it."""
+
+    def postings(self, connection: Connection, terms: Sequence[str], scope: Scope) -> Postings:
+        total = size_of(connection, scope)
+        if scope.session_id is not None:
+            return _of_session(connection, terms, scope.session_id, total)
+        shares = _shares(connection, terms)
+        rows = _Gathering(connection, scope, terms, {term: shares[term] * total for term in terms})
+        return rows.postings(total)
+
+    def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
+        named = {
+            "sessions": [postings.session_ids[first >> SEQ_BITS] for first, _ in spans],
+            "firsts": [first & _SEQ for first, _ in spans],
+            "lasts": [last & _SEQ for _, last in spans],
+            "user": user_id,
+        }
+        return connection.execute(_LIVE_IN_SPANS, named).all()
+
+
+def _remove_terms(connection: Connection, session_ids: Sequence[str], seqs: Sequence[int]) -> None:
+    keys = func.unnest(literal(session_ids, ARRAY(Text)), literal(seqs, ARRAY(BigInteger)))
+    gone = keys.table_valued("session_id", "seq").render_derived("gone")
+    same = (message_terms.c.session_id == gone.c.session_id, message_terms.c.seq == gone.c.seq)
+    connection.execute(delete(message_terms).where(*same))
+
+
+def _read_after(connection: Connection, after: tuple[str, int]) -> Rows:
+    key = tuple_(messages.c.session_id, messages.c.seq)
+    columns = (messages.c.session_id, messages.c.seq, messages.c.name, messages.c.content, messages.c.updated_at)
+    return connection.execute(select(*columns).where(key > after).order_by(*columns[:2]).limit(READ_AT_ONCE)).all()
+
+
+def _index_anew(connection: Connection, stamp: Stamp, read: Rows, said: Sequence[str]) -> None:
+    """Put what was read into the index, but for messages that were changed since: their writer did that."""
+    session_ids = {row.session_id for row in read}
+    locked = select(sessions.c.session_id).where(sessions.c.session_id.in_(session_ids)).order_by(sessions.c.session_id)
+    connection.execute(locked.with_for_update())
+    item = (
+        func.unnest(
+            literal([row.session_id for row in read], ARRAY(Text)),
+            literal([row.seq for row in read], ARRAY(BigInteger)),
+            literal([row.updated_at for row in read], ARRAY(UtcDateTime)),
+            literal(list(said), ARRAY(Text)),
+        )
+        .table_valued("session_id", "seq", "updated_at", "terms")
+        .render_derived("item")
+    )
+    same = and_(
+        messages.c.session_id == item.c.session_id,
+        messages.c.seq == item.c.seq,
+        messages.c.updated_at.is_not_distinct_from(item.c.updated_at),
+    )
+    row = select(item.c.session_id, item.c.seq, terms_vector(item.c.terms)).join_from(item, messages, same)
+    filled = postgresql.insert(message_terms).from_select(["session_id", "seq", "terms"], row)
+    connection.execute(replacing_terms(filled))
+
+
+def _remove_orphans(connection: Connection, stamp: Stamp) -> None:
+    """Remove the terms of messages that are no more."""
+    there = exists().where(messages.c.session_id == message_terms.c.session_id, messages.c.seq == message_terms.c.seq)
+    connection.execute(delete(message_terms).where(~there))
+
+
+def _of_session(connection: Connection, terms: Sequence[str], session_id: str, total: int) -> Postings:
+    """Return the newest messages of a session with each term."""
+    places: dict[str, list[int]] = {}
+    for term in terms:
+        found = connection.execute(_IN_SESSION, {"session": session_id, "any": _lexeme(term), "most": POSTINGS})
+        places[term] = [1 << SEQ_BITS | seq for seq in found.scalars()]
+    frequency = {term: len(having) for term, having in places.items()}
+    return Postings(places, Statistics(frequency, total), {1: session_id})
+
+
+def _shares(connection: Connection, terms: Sequence[str]) -> dict[str, float]:
+    """Return the share of messages that have each term, as the planner knows it: no table is read."""
+    listed = {row.term: row.share for row in connection.execute(_SHARES, {"terms": list(terms)})}
+    return {term: listed.get(term, UNLISTED) for term in terms}
+
+
+class _Gathering:
+    """Gathers the messages that have the rarest terms of a question, until there are enough."""
+
+    def __init__(
+        self, connection: Connection, scope: Scope, terms: Sequence[str], expected: Mapping[str, float]
+    ) -> None:
+        self._connection = connection
+        self._scope = scope
+        self._terms = sorted(terms, key=lambda term: expected[term])
+        self._expected = dict(expected)
+        self._found: dict[tuple[str, int], Any] = {}
+
+    def postings(self, total: int) -> Postings:
+        """Return which messages have which term."""
+        waiting = list(self._terms)
+        while waiting and len(self._found) < TOO_FEW:
+            drivers = self._next_drivers(waiting)
+            waiting = waiting[len(drivers) :]
+            if waiting and self._expected[drivers[0]] > POSTINGS:
+                self._ask(" & ".join(map(_lexeme, [*drivers, *waiting])))
+                if len(self._found) >= TOO_FEW:
+                    break
+            self._count(drivers, self._ask(" | ".join(map(_lexeme, drivers))))
+        return self._as_postings(total)
+
+    def _next_drivers(self, waiting: Sequence[str]) -> list[str]:
+        """Return the rarest of the terms not asked for yet, together expected in about `ENOUGH` messages."""
+        drivers: list[str] = []
+        room = ENOUGH
+        for term in waiting:
+            if drivers and self._expected[term] > room:
+                break
+            drivers.append(term)
+            room -= int(self._expected[term])
+        return drivers
+
+    def _ask(self, query: str) -> Rows:
+        parameters: dict[str, Any] = {f"term_{number}": _lexeme(term) for number, term in enumerate(self._terms)}
+        parameters |= {"any": query, "most": POSTINGS, "user": self._scope.user_id}
+        statement = _having(len(self._terms), of_user=self._scope.user_id is not None)
+        rows = self._connection.execute(statement, parameters).all()
+        self._found |= {(row.session_id, row.seq): row for row in rows}
+        return rows
+
+    def _count(self, drivers: Sequence[str], rows: Rows) -> None:
+        """Take the real number of messages for the expected one, unless there were too many to read."""
+        if len(rows) < POSTINGS:
+            for term in drivers:
+                column = 2 + self._terms.index(term)
+                self._expected[term] = sum(row[column] for row in rows)
+
+    def _as_postings(self, total: int) -> Postings:
+        number = count(1)
+        numbers: dict[str, int] = {}
+        places: dict[str, list[int]] = {term: [] for term in self._terms}
+        for (session_id, seq), row in self._found.items():
+            if session_id not in numbers:
+                numbers[session_id] = next(number)
+            place = numbers[session_id] << SEQ_BITS | seq
+            for term, is_there in zip(self._terms, tuple(row)[2:], strict=True):
+                if is_there:
+                    places[term].append(place)
+        named = {number: session_id for session_id, number in numbers.items()}
+        return Postings(places, Statistics(self._expected, total), named)
+
+
+@cache
+def _having(terms: int, *, of_user: bool) -> Select[Any]:
+    """Build the query for messages that match the parameter `any`, with a flag for each of so many terms."""
+    flags = (_matches(bindparam(f"term_{number}", type_=Text)) for number in range(terms))
+    query = select(message_terms.c.session_id, message_terms.c.seq, *flags).where(
+        _matches(bindparam("any", type_=Text))
+    )
+    if of_user:
+        live = (sessions.c.user_id == bindparam("user"), sessions.c.deleted_at.is_(None))
+        theirs = func.array(select(sessions.c.session_id).where(*live).scalar_subquery())
+        query = query.where(message_terms.c.session_id == func.any(theirs))
+    return query.limit(bindparam("most"))
+
+
+def _matches(query: ColumnElement[str]) -> ColumnElement[bool]:
+    return message_terms.c.terms.bool_op("@@")(cast(query, TSQUERY))
+
+
+_IN_SESSION = (
+    select(message_terms.c.seq)
+    .where(message_terms.c.session_id == bindparam("session"), _matches(bindparam("any", type_=Text)))
+    .order_by(message_terms.c.seq.desc())
+    .limit(bindparam("most"))
+)
+
+
+def _lexeme(term: str) -> str:
+    """Return *term* as a tsquery reads it: letters and digits, never syntax."""
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,0 +1,137 @@
+"""The terms of a text: what an index stores of a message and what a question is looked up by.
+
+A term is made of letters, digits and combining marks alone, so it can be syntax in no query language. Words of scripts
+with spaces are folded (no case, no accents) and stemmed; runs of Chinese, Japanese, Korean, Thai and their like are cut
+into overlapping pairs of characters.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from itertools import pairwise
+
+from .stemming import stem
+
+TOKENIZER = 1
+"""Version of what this module makes of a text; an index made by another version has to be rebuilt."""
+
+LONGEST_WORD = 64
+"""Characters of a word that count; longer is no word but an id, a hash or a line of base64."""
+
+LONGEST_TEXT = 256 * 1024
+"""Characters of one message that are searched."""
+
+LARGEST_TERMS = 900_000
+"""Bytes of the different terms of one message; a tsvector holds 1,048,575."""
+
+LONGEST_QUERY = 4_096
+"""Characters of a question that count."""
+
+MOST_QUERY_TERMS = 64
+"""Different terms of a question that count: the first ones."""
+
+STOP_WORDS = frozenset(
+    """a about after again against all also am an and any are as at be because been before being below between both
+    but by can cannot could did do does doing done down during each few for from further get got had has have having
+    he her here hers herself him himself his how i if in into is it its itself just let may me might more most must
+    my myself no nor not of off on once only or other our ours ourselves out over own same shall she should so some
+    such than that the their theirs them themselves then there these they this those through to too under until up us
+    very was we were what when where which while who whom whose why will with would you your yours yourself
+    yourselves arent cant couldnt didnt doesnt dont hadnt hasnt havent hed hes id ill im isnt itd itll ive lets shes
+    shouldnt thats theres theyd theyll theyre theyve wasnt werent weve whats wheres whos wont wouldnt youd youll youre
+    youve""".split()
+)
+"""Words that carry grammar or politeness, not what a question is about. They leave the question, never the index."""
+
+_KNOWN_WORDS = 100_000
+"""Words whose terms are remembered before all are forgotten: a flood of ids must not fill the memory."""
+
+# Hangul is written with spaces, but its particles are glued to the nouns.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Myanmar, Khmer
+    "\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # kana
+    "\uac00-\ud7a3\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_APOSTROPHE = "\u2019"
+_ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")
+_ACCENT = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]+")  # and Hebrew's and Arabic's optional points
+
+
+def text_of(name: str | None, content: str) -> str:
+    """Return what is searched of a message: who said it is part of it."""
+    return f"{name}: {content}" if name else content
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of a message in order, with repetitions."""
+    return [_TERM_OF[word] for word in _words(text[:LONGEST_TEXT], with_characters=True)]
+
+
+def index_terms(text: str) -> str:
+    """Return the different terms of a message, separated by spaces: what an index stores."""
+    different = dict.fromkeys(terms(text))
+    return " ".join(different if len(text) < LARGEST_TERMS // 8 else _fitting(different))
+
+
+def query_terms(text: str) -> list[str]:
+    """Return the different terms of a question, without stop words unless nothing else is left."""
+    words = dict.fromkeys(_words(text[:LONGEST_QUERY], with_characters=False))
+    telling = [word for word in words if _plain(word) not in STOP_WORDS]
+    return list(dict.fromkeys(_TERM_OF[word] for word in telling or words))[:MOST_QUERY_TERMS]
+
+
+def _fitting(different: Iterable[str]) -> list[str]:
+    fitting, size = [], 0
+    for term in different:
+        size += len(term.encode())
+        if size > LARGEST_TERMS:
+            break
+        fitting.append(term)
+    return fitting
+
+
+def _words(text: str, *, with_characters: bool) -> list[str]:
+    """Return the words of *text* in lower case; of unspaced scripts the pairs, perhaps *with_characters* alone."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    words: list[str] = []
+    for run, word in _word_pattern().findall(_folded(text)):
+        if word:
+            words.append(word)
+            continue
+        if with_characters or len(run) == 1:
+            words += run
+        words += map("".join, pairwise(run))
+    return words
+
+
+def _folded(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return unicodedata.normalize("NFC", _ACCENT.sub("", folded))
+
+
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    r"""Return the pattern of a run of unspaced script or of a word: `\w` and combining marks, which Hindi needs."""
+    marks = "".join(mark for mark in map(chr, range(0x0370, 0xAC00)) if unicodedata.category(mark)[0] == "M")
+    letter = rf"(?:(?![{_UNSPACED}_])[\w{re.escape(marks)}])"
+    return re.compile(rf"([{_UNSPACED}]+)|({letter}+(?:['{_APOSTROPHE}]{letter}+)?)")
+
+
+def _plain(word: str) -> str:
+    """Return *word* without its possessive, its apostrophe and what is longer than a word."""
+    return word.replace(_APOSTROPHE, "'").removesuffix("'s").replace("'", "")[:LONGEST_WORD]
+
+
+class _Terms(dict[str, str]):
+    """The term of each word met so far."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= _KNOWN_WORDS:
+            self.clear()
+        term = self[word] = stem(_plain(word))
+        return term
+
+
+_TERM_OF = _Terms()
