@@ -116,10 +116,11 @@ def statements_of(engine: Engine, method: str, arguments: tuple[Any, ...], optio
 
 
 @pytest.mark.parametrize("append", APPENDS)
-def test_an_append_on_sqlite_takes_four_statements(engine: Engine, append: str) -> None:
+def test_an_append_on_sqlite_takes_five_statements(engine: Engine, append: str) -> None:
     assert statements_of(engine, *APPENDS[append]) == [
         "BEGIN IMMEDIATE",
         "UPDATE zep_sessions",
+        "INSERT INTO",
         "INSERT INTO",
         "COMMIT",
     ]

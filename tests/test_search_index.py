@@ -56,7 +56,7 @@ class World:
     def act(self) -> str:
         """Do one random thing, to both, and return its name."""
         self.step += 1
-        actions = [self.add, self.add, self.add, self.add_many, self.overwrite, self.update, self.delete, self.delete]
+        actions = [self.add, self.add, self.add, self.add_many, self.overwrite, self.update, self.delete, self.replace]
         actions += [self.clear, self.rewind, self.delete_session, self.restore_session, self.fork, self.purge]
         actions += [self.rebuild, self.erase_user] if self.random.random() < 0.2 else []
         action = self.random.choice(actions)
@@ -83,6 +83,17 @@ class World:
             message.words = set(content.split())
             newest = self.manager.last_messages(session_id, 1)[0]
             conversation.messages.append(Stored(str(newest.uuid), {"nothing"}))
+
+    def replace(self) -> None:
+        for session_id, conversation, _ in self.some_message():
+            kept = [Message(role="user", content=" ".join(each.words), uuid=each.uuid) for each in conversation.live[-5:]]
+            new = Message(role="user", content=self.random.choice(WORDS))
+            stored = self.manager.replace_memory(session_id, [new, *kept])
+            uuids = {str(each.uuid) for each in kept}
+            for each in conversation.live:
+                each.gone = self.step
+            conversation.messages = [each for each in conversation.messages if each.uuid not in uuids]
+            conversation.messages += [Stored(str(each.uuid), set(each.content.split())) for each in stored]
 
     def update(self) -> None:
         for session_id, _, message in self.some_message():

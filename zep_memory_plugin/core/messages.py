@@ -57,7 +57,7 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     if appended is None:
         with transaction(connection):
             appended = _append(connection, stamp, request, new.given)
-    indexes.tend(connection)
+    indexes.tend(connection, request.session_id, appended)
     return _as_stored(request.rows, appended)
 
 
@@ -75,8 +75,9 @@ def append_anew(
     if fresh := [row for row in placed if row["uuid"] not in known]:
         connection.execute(_INSERT, fresh)
     indexes.drop(connection, request.session_id, [there.seq for there in known.values()])
+    moved = [_moved(connection, stamp, row, known.get(row["uuid"])) for row in placed]
     indexes.add(connection, request, placed)
-    return _as_stored(placed, [_moved(connection, stamp, row, known.get(row["uuid"])) for row in placed])
+    return _as_stored(placed, moved)
 
 
 def _moved(connection: Connection, stamp: Stamp, row: dict[str, Any], there: Row[Any] | None) -> Appended:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection
 
 from ...database import Steps
-from ...dialects import Append
+from ...dialects import Append, Appended
 from ...tables import ROWID_SEQ_BITS
 from .ranking import Statistics
 
@@ -58,7 +58,7 @@ class SearchIndex(Protocol):
         ...
 
     def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
-        """Take in new messages of a session, `placed` in a row."""
+        """Take in new messages of a session, which are stored by now, *placed* in a row."""
         ...
 
     def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
@@ -69,8 +69,8 @@ class SearchIndex(Protocol):
         """Take in that messages are about to leave their places."""
         ...
 
-    def tend(self, connection: Connection) -> None:
-        """Do what writes have left for later, outside a transaction."""
+    def tend(self, connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
+        """Do now and then, after an append, what appends have left for later, outside a transaction."""
         ...
 
     def copy(self, connection: Connection, source: str, target: str) -> None:

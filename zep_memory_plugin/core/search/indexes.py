@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection
 
-from ...dialects import Append
+from ...dialects import Append, Appended
 from ...errors import InvalidInput, shown
 from . import vectors
 from ._protocol import SearchIndex
@@ -56,9 +56,9 @@ def drop(connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
         vectors.remove(connection, [(session_id, seq) for seq in seqs])
 
 
-def tend(connection: Connection) -> None:
-    """Do what writes have left for later, outside a transaction."""
-    index_of(connection).tend(connection)
+def tend(connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
+    """Do now and then, after an append, what appends have left for later, outside a transaction."""
+    index_of(connection).tend(connection, session_id, appended)
 
 
 def copy(connection: Connection, source: str, target: str) -> None:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     literal,
     select,
     text,
@@ -30,7 +29,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from ...database import Stamp, Steps, read_unit, write_unit
-from ...dialects import Append
+from ...dialects import Append, Appended
 from ...dialects.postgresql import replacing_terms, terms_vector
 from ...tables import UtcDateTime, message_terms, messages, sessions
 from ._protocol import POSTINGS, SEQ_BITS, Postings, Progress, Rows, Scope, Span
@@ -102,7 +101,7 @@ class Index:
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
         _remove_terms(connection, [session_id] * len(seqs), seqs)
 
-    def tend(self, connection: Connection) -> None:
+    def tend(self, connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
         """Do nothing: nothing is left for later."""
 
     def copy(self, connection: Connection, source: str, target: str) -> None:
@@ -111,7 +110,8 @@ class Index:
             .join(messages, messages.c.seq == message_terms.c.seq)
             .where(message_terms.c.session_id == source, messages.c.session_id == target)
         )
-        connection.execute(insert(message_terms).from_select(["session_id", "seq", "terms"], copied))
+        filled = postgresql.insert(message_terms).from_select(["session_id", "seq", "terms"], copied)
+        connection.execute(replacing_terms(filled))
 
     def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
         gone = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq)

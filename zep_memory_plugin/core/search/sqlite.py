@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
+from zlib import crc32
 
 from sqlalchemy import (
     BigInteger,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from ...database import Stamp, Steps, write_unit
-from ...dialects import Append, transaction
+from ...dialects import Append, Appended, transaction
 from ...tables import MESSAGE_INDEX, UtcDateTime, messages, sessions, unindexed
 from ._protocol import POSTINGS, SEQ_BITS, Postings, Progress, Rows, Scope, Span
 from .ranking import Hits, Statistics
@@ -40,6 +41,9 @@ from .tokens import LONGEST_TEXT, index_terms, text_of
 
 TAKEN_IN = 512
 """Waiting messages that are taken into the index after an append."""
+
+LOOKED_AFTER = 32
+"""Messages after which an append looks how many wait; not the same ones in every session."""
 
 TAKEN_AT_ONCE = 1_024
 """Most messages that one transaction takes in."""
@@ -129,8 +133,10 @@ class Index:
 
     def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
         _note(connection, append.session_id, placed[0]["seq"], len(placed))
+        _take_in_if_many(connection)
 
     def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
+        _take_in_if_many(connection)
         if _take_out_at(connection, session_id, [seq]):
             _note(connection, session_id, seq, 1)
 
@@ -138,16 +144,18 @@ class Index:
         for start in range(0, len(seqs), TAKEN_AT_ONCE):
             _take_out_at(connection, session_id, seqs[start : start + TAKEN_AT_ONCE])
 
-    def tend(self, connection: Connection) -> None:
-        if connection.exec_driver_sql(_WAITING_TEXT).scalar_one() < TAKEN_IN:
-            return
-        with transaction(connection):
-            take_in(connection)
+    def tend(self, connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
+        start = crc32(session_id.encode())
+        its_turn = any((start + place.seq) % LOOKED_AFTER == 0 for place in appended)
+        if its_turn and _many_wait(connection):
+            with transaction(connection):
+                take_in(connection)
 
     def copy(self, connection: Connection, source: str, target: str) -> None:
         last = connection.execute(select(func.max(messages.c.seq)).where(messages.c.session_id == target)).scalar()
         if last is not None:
             _note(connection, target, 1, last)
+            _take_in_if_many(connection)
 
     def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
         removed = connection.execute(delete(messages).where(condition).returning(*_REMEMBERED)).all()
@@ -192,6 +200,17 @@ _REMEMBERED = (
     func.substr(messages.c.content, 1, LONGEST_TEXT).label("content"),
 )
 """What has to be known of a message to take it out of the index, which does not keep it."""
+
+
+def _many_wait(connection: Connection) -> bool:
+    waiting: float = connection.exec_driver_sql(_WAITING_TEXT).scalar_one()
+    return waiting >= TAKEN_IN
+
+
+def _take_in_if_many(connection: Connection) -> None:
+    """Take waiting messages in, all of which have to be stored as they are to stay."""
+    if _many_wait(connection):
+        take_in(connection)
 
 
 def take_in(connection: Connection) -> int:
