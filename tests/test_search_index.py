@@ -86,7 +86,9 @@ class World:
 
     def replace(self) -> None:
         for session_id, conversation, _ in self.some_message():
-            kept = [Message(role="user", content=" ".join(each.words), uuid=each.uuid) for each in conversation.live[-5:]]
+            kept = [
+                Message(role="user", content=" ".join(each.words), uuid=each.uuid) for each in conversation.live[-5:]
+            ]
             new = Message(role="user", content=self.random.choice(WORDS))
             stored = self.manager.replace_memory(session_id, [new, *kept])
             uuids = {str(each.uuid) for each in kept}

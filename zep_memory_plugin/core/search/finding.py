@@ -42,7 +42,7 @@ def find(connection: Connection, request: Request) -> list[SearchResult]:
 
 def _best(connection: Connection, request: Request) -> list[Candidate]:
     if not request.text:
-        return unranked.newest(connection, request)
+        return unranked.newest(connection, request) if request.filter else []
     ordered = _candidates(connection, request)[: request.wanted]
     if request.mmr_lambda is None:
         return ordered

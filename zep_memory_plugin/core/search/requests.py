@@ -88,9 +88,9 @@ def request(
         context=_context(context),
     )
     filters = (metadata, where, start_date, end_date)
-    if not checked.text and all(given is None or given == {} for given in filters):
+    if text in (None, "") and all(given is None or given == {} for given in filters):
         raise InvalidInput("text", "is empty; give a text, metadata, where or a date")
-    if not checked.text and checked.mmr_lambda is not None:
+    if text in (None, "") and checked.mmr_lambda is not None:
         raise InvalidInput("mmr_lambda", "needs a text to be near to")
     return checked
 

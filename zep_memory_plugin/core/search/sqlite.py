@@ -39,7 +39,7 @@ from .ranking import Hits, Statistics
 from .scopes import numbers_of, size_of
 from .tokens import LONGEST_TEXT, index_terms, text_of
 
-TAKEN_IN = 512
+TAKEN_IN = 1_024
 """Waiting messages that are taken into the index after an append."""
 
 LOOKED_AFTER = 32
@@ -76,30 +76,23 @@ _FIRST_RANGES = _RANGES.limit(TAKEN_AT_ONCE)
 _COUNT = select(func.count()).select_from(_index).where(_matches)
 
 _IN_SPANS = """
-    SELECT span.key AS span, s.id AS number, m.session_id, m.seq, m.created_at, m.name, m.content, m.metadata
       FROM json_each(:spans) AS span
      CROSS JOIN zep_sessions AS s ON s.id = json_extract(span.value, '$[0]') >> 32
      CROSS JOIN zep_messages AS m ON m.session_id = s.session_id
        AND m.seq BETWEEN json_extract(span.value, '$[0]') & 4294967295 AND json_extract(span.value, '$[1]') & 4294967295
 """
-_COLUMNS = {
-    "span": Integer,
-    "number": BigInteger,
-    "session_id": String,
-    "seq": BigInteger,
-    "created_at": UtcDateTime,
-    "name": Text,
-    "content": Text,
-    "metadata": Text,
-}
-_ALL_IN_SPANS = text(_IN_SPANS + " ORDER BY span.key, m.seq").columns(**_COLUMNS)
+_LIVE = " WHERE m.deleted_at IS NULL AND s.deleted_at IS NULL AND (:user IS NULL OR s.user_id = :user)"
+_SAID = "SELECT s.id << 32 | m.seq AS place, m.name, m.content" + _IN_SPANS
+_SAID_IN_SPANS = text(_SAID)
+_SAID_LIVE_IN_SPANS = text(_SAID + _LIVE)
 _LIVE_IN_SPANS = text(
-    _IN_SPANS
-    + """
-     WHERE m.deleted_at IS NULL AND s.deleted_at IS NULL AND (:user IS NULL OR s.user_id = :user)
-     ORDER BY span.key, m.seq
-    """
-).columns(**_COLUMNS)
+    "SELECT span.key AS span, m.session_id, m.seq, m.created_at, m.name, m.content, m.metadata"
+    + _IN_SPANS
+    + _LIVE
+    + " ORDER BY span.key, m.seq"
+).columns(
+    span=Integer, session_id=String, seq=BigInteger, created_at=UtcDateTime, name=Text, content=Text, metadata=Text
+)
 
 
 class _Waiting(NamedTuple):
@@ -218,8 +211,8 @@ def take_in(connection: Connection) -> int:
     ranges = list(_first_messages(_Waiting(*row) for row in connection.execute(_FIRST_RANGES)))
     if not ranges:
         return 0
-    rows = connection.execute(_ALL_IN_SPANS, {"spans": _spans(ranges)})
-    said = [{"place": _place_of(row), "said": index_terms(text_of(row.name, row.content))} for row in rows]
+    rows = connection.execute(_SAID_IN_SPANS, {"spans": _spans(ranges)})
+    said = [{"place": row.place, "said": index_terms(text_of(row.name, row.content))} for row in rows]
     if said:
         connection.execute(_TAKE_IN, said)
     _strike_out(connection, ranges[-1])
@@ -309,11 +302,6 @@ def _spans(ranges: Iterable[_Waiting]) -> str:
     return json.dumps([(waiting.first, waiting.last) for waiting in ranges])
 
 
-def _place_of(row: Any) -> int:
-    place: int = row.number << SEQ_BITS | row.seq
-    return place
-
-
 def _restriction(scope: Scope, place: ColumnElement[int] = _place) -> ColumnElement[bool] | None:
     """Return what keeps to *scope*; None where everything is in it."""
     if scope.session_id is not None:
@@ -371,6 +359,6 @@ def _said_by_waiting(connection: Connection, terms: Sequence[str], scope: Scope)
     if not ranges:
         return
     hits = Hits(terms)
-    for row in connection.execute(_LIVE_IN_SPANS, {"spans": _spans(ranges), "user": scope.user_id}):
+    for row in connection.execute(_SAID_LIVE_IN_SPANS, {"spans": _spans(ranges), "user": scope.user_id}):
         if said := hits.of(text_of(row.name, row.content)):
-            yield _place_of(row), list(said)
+            yield row.place, list(said)
