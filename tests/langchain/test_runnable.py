@@ -656,3 +656,10 @@ class TestForgery:
         chat.invoke({"question": "q", "poison": poison}, in_session("s"))
 
         assert len(stored(sqlite_manager)) == 2
+
+
+def test_a_repr_shows_the_runnable_and_no_password() -> None:
+    chat = with_session_memory(ScriptedModel(), SessionManager("postgresql://me:hunter2@localhost/app"))
+
+    assert repr(chat).startswith("with_session_memory(ScriptedModel(")
+    assert "hunter2" not in repr(chat)

@@ -61,6 +61,9 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
         self._keys = keys
         self._window = window
 
+    def __repr__(self) -> str:
+        return f"with_session_memory({self._runnable!r}, {self._manager!r})"
+
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Answer *input*, and store both."""
         return self._call_with_config(self._invoke, input, config, **kwargs)
