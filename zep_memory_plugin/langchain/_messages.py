@@ -69,12 +69,12 @@ def to_row(message: BaseMessage, metadata: Metadata | None = None) -> Message:
     whole = message_chunk_to_message(message)
     kind, plain = _class_of(whole), Plain()
     data = _data(whole, kind, plain)
-    row = _neutral_row(whole, data, plain)
-    row.metadata = metadata
+    row = _neutral_row(whole, data, plain, metadata)
     lossy = plain.lossy or type(whole) is not kind
-    if lossy or _neutral_class(row) is not kind or _beyond(row, kind, data):
-        row.native_format, row.native = NATIVE_FORMAT, _native(row, whole, kind, data, lossy)
-    return row
+    if not lossy and _neutral_class(row) is kind and not _beyond(row, kind, data):
+        return row
+    native = _native(row, whole, kind, data, lossy)
+    return row.model_copy(update={"native_format": NATIVE_FORMAT, "native": native})
 
 
 def _class_of(message: BaseMessage) -> type[BaseMessage]:
@@ -100,7 +100,7 @@ def _defaults(kind: type[BaseMessage]) -> dict[str, Any]:
     return {name: field.get_default(call_default_factory=True) for name, field in optional}
 
 
-def _neutral_row(message: BaseMessage, data: dict[str, Any], plain: Plain) -> Message:
+def _neutral_row(message: BaseMessage, data: dict[str, Any], plain: Plain, metadata: Metadata | None) -> Message:
     kind = _class_of(message)
     role = (str(data["role"]) if kind is ChatMessage else message.type)[: checks.LONGEST_ROLE]
     calls = _tool_calls(data, plain) if kind is AIMessage else []
@@ -111,6 +111,7 @@ def _neutral_row(message: BaseMessage, data: dict[str, Any], plain: Plain) -> Me
         name=None if message.name is None else message.name[: checks.LONGEST_NAME],
         tool_calls=calls or None,
         tool_call_id=data["tool_call_id"][: checks.LONGEST_NAME] if kind is ToolMessage else None,
+        metadata=metadata,
         uuid=uuid_of(message.id),
     )
 

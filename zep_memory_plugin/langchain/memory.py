@@ -7,7 +7,7 @@ from langchain_core.messages import BaseMessage, SystemMessage, get_buffer_strin
 from pydantic import Field, model_validator
 
 from ..manager import SessionManager
-from ..models import Memory
+from ..models import Message, Summary
 from ._messages import from_rows
 from ._pairs import paired
 from ._session import SessionMessages
@@ -54,21 +54,23 @@ class ZepMemory(BaseChatMemory):
         """Return the summary and the window, as messages or as text."""
         self._session.check_owner()
         memory = self.manager.get_memory(self.session_id, 1 if self._has_window else None)
-        if self._has_window:
-            memory.messages = self.manager.last_messages(
-                self.session_id, self._most, max_tokens=self.max_token_limit, whole_turns=True
-            )
-        return {self.memory_key: self._shown(memory)}
+        if not self._has_window:
+            return {self.memory_key: self._shown(memory.summary, memory.messages)}
+        window = self.manager.last_messages(
+            self.session_id, self._most, max_tokens=self.max_token_limit, whole_turns=True
+        )
+        return {self.memory_key: self._shown(memory.summary, window)}
 
     async def aload_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the summary and the window, as messages or as text. See `load_memory_variables`."""
         await self._session.acheck_owner()
         memory = await self.manager.aget_memory(self.session_id, 1 if self._has_window else None)
-        if self._has_window:
-            memory.messages = await self.manager.alast_messages(
-                self.session_id, self._most, max_tokens=self.max_token_limit, whole_turns=True
-            )
-        return {self.memory_key: self._shown(memory)}
+        if not self._has_window:
+            return {self.memory_key: self._shown(memory.summary, memory.messages)}
+        window = await self.manager.alast_messages(
+            self.session_id, self._most, max_tokens=self.max_token_limit, whole_turns=True
+        )
+        return {self.memory_key: self._shown(memory.summary, window)}
 
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Store what a chain was asked and what it answered, both or neither."""
@@ -94,9 +96,9 @@ class ZepMemory(BaseChatMemory):
         question, answer = self._get_input_output(inputs, outputs)
         return [*asked(question), *answered(answer)]
 
-    def _shown(self, memory: Memory) -> list[BaseMessage] | str:
-        summary = [SystemMessage(memory.summary.content)] if memory.summary else []
-        messages = [*summary, *paired(from_rows(memory.messages))]
+    def _shown(self, summary: Summary | None, rows: list[Message]) -> list[BaseMessage] | str:
+        before = [SystemMessage(summary.content)] if summary else []
+        messages = [*before, *paired(from_rows(rows))]
         if self.return_messages:
             return messages
         return get_buffer_string(messages, human_prefix=self.human_prefix, ai_prefix=self.ai_prefix)
