@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
@@ -34,7 +34,8 @@ PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 class Cluster:
     """A data directory and the server process on it, from `start` to `stop`."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
+        self._settings = settings
         self._owner = os.getpid()
         self._account = Account.choose()
         self._directory = self._account.make_directory()
@@ -69,7 +70,7 @@ class Cluster:
             raise RuntimeError(f"initdb of {root} failed:\n{result.stdout}{result.stderr}")
 
     def _launch(self, root: Path) -> subprocess.Popen[bytes]:
-        settings = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self._directory)}
+        settings = {**self._settings, "port": str(self.port), "unix_socket_directories": str(self._directory)}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("wb") as log:
             return subprocess.Popen(
