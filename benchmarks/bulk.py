@@ -1,0 +1,90 @@
+"""Rows by the million, past every contender: what listings and purges are measured on."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import psycopg
+
+from .peers.bare import COLUMNS, create_tables
+from .peers.bare_sqlite import connect
+from .places import Place
+from .workload import TURN, session_id
+
+CHUNK = 10_000
+SESSION_COLUMNS = ("session_id", "id", "uuid", "user_id", "created_at", "updated_at", "deleted_at", "last_seq")
+MESSAGE_COLUMNS = (*COLUMNS, "deleted_at")
+
+NOW = datetime.now(UTC) - timedelta(days=1)
+SQLITE_NOW = int(NOW.timestamp() * 1_000_000)
+
+
+def add_sessions(place: Place, count: int, *, each_user: int) -> None:
+    """Store *count* live sessions, of users who have *each_user* of them, scattered over the listing."""
+    users = count // each_user
+    rows = (
+        (session_id(number), number + 1, uuid.uuid4(), f"user-{number % users}", NOW, NOW, None, 0)
+        for number in range(count)
+    )
+    create_tables(place)
+    _store(place, "zep_sessions", SESSION_COLUMNS, rows)
+
+
+def add_deleted(place: Place, count: int, *, each: int) -> None:
+    """Store *count* soft-deleted messages, *each* of them in a soft-deleted session."""
+    sessions = count // each
+    create_tables(place)
+    _store(
+        place,
+        "zep_sessions",
+        SESSION_COLUMNS,
+        ((session_id(number), number + 1, uuid.uuid4(), None, NOW, NOW, NOW, each) for number in range(sessions)),
+    )
+    _store(
+        place,
+        "zep_messages",
+        MESSAGE_COLUMNS,
+        (_message(session_id(number), seq) for number in range(sessions) for seq in range(1, each + 1)),
+    )
+
+
+def _message(session: str, seq: int) -> tuple[Any, ...]:
+    role, content = TURN[seq % 2]
+    return (session, seq, uuid.uuid4(), role, role, None, content, None, None, 50, None, NOW, None, None, NOW)
+
+
+def _store(place: Place, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    if place.kind == "sqlite":
+        _store_on_sqlite(place, table, columns, rows)
+        return
+    with psycopg.connect(place.url) as connection:
+        with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:  # type: ignore[arg-type]
+            for row in rows:
+                copy.write_row(row)
+        connection.commit()
+        connection.autocommit = True
+        connection.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
+
+
+def _store_on_sqlite(place: Place, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    connection = connect(place)
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    for chunk in _chunks(rows):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(statement, [tuple(map(_on_sqlite, row)) for row in chunk])
+        connection.execute("COMMIT")
+    connection.close()
+
+
+def _on_sqlite(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return value.bytes
+    return SQLITE_NOW if value is NOW else value
+
+
+def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk

@@ -1,0 +1,89 @@
+"""Timing contenders side by side: a few calls of each in turn, A B C A B C, so that a busy machine is slow for all."""
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .peers import Contender
+from .report import Figure, Kind
+
+BURST = 5
+"""Calls of a contender in its turn: more than one, as a slow neighbour leaves nothing in the processor's caches."""
+
+WARM_UP = 8
+"""Calls of each contender that are not counted; after five, drivers prepare their statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contender's piece of work: a blocking function, or one that returns something to await."""
+
+    name: str
+    kind: Kind
+    call: Callable[[], Any]
+    awaits: bool = False
+    keeps_order: bool = False
+
+
+async def interleaved(entries: Sequence[Entry], rounds: int, *, warm_up: int = WARM_UP) -> list[Figure]:
+    """Time about *rounds* calls of every entry, in turn, and return the median seconds of each."""
+    for _ in range(warm_up):
+        for entry in entries:
+            await timed(entry)
+    gc.collect()
+    taken: list[list[float]] = [[] for _ in entries]
+    for _ in range(max(1, rounds // BURST)):
+        for entry, times in zip(entries, taken, strict=True):
+            times += [await timed(entry) for _ in range(min(rounds, BURST))]
+    return [figure(entry, times) for entry, times in zip(entries, taken, strict=True)]
+
+
+async def timed(entry: Entry) -> float:
+    """Return the seconds that one call takes."""
+    if not entry.awaits:
+        start = time.perf_counter()
+        entry.call()
+        return time.perf_counter() - start
+    start = time.perf_counter()
+    await entry.call()
+    return time.perf_counter() - start
+
+
+def figure(entry: Entry, times: Sequence[float]) -> Figure:
+    """Return the median of *times*, with the quarter of them on either side."""
+    low, median, high = quartiles(times)
+    return Figure(entry.name, entry.kind, median, low, high, entry.keeps_order)
+
+
+def figure_of(contender: Contender, values: Sequence[float], size: int | None = None) -> Figure:
+    """Return the median of what *contender* reached, perhaps at a *size* of its session."""
+    low, median, high = quartiles(values)
+    return Figure(contender.name, contender.kind, median, low, high, contender.keeps_order, size)
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the first quartile, the median and the third quartile of *values*."""
+    if len(values) == 1:
+        return (values[0],) * 3
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, median, high
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the value below which *percent* of *values* are."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+async def settled(result: Any) -> Any:
+    """Return *result*, awaited where it is the answer of an async contender."""
+    return await result if isinstance(result, Awaitable) else result
+
+
+async def at_once(count: int, work: Callable[[int], Awaitable[Any]]) -> list[Any]:
+    """Run *work* with each number below *count*, all at once."""
+    return await asyncio.gather(*(work(number) for number in range(count)))

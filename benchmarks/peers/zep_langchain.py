@@ -1,0 +1,60 @@
+"""This package, through its LangChain history."""
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from zep_memory_plugin.langchain import ZepChatMessageHistory
+
+from ..places import Place
+from ..workload import TURN, WINDOW
+from .zep import Zep, ZepBlocking
+
+
+def turn() -> list[BaseMessage]:
+    """Return the two messages of a turn."""
+    return [HumanMessage(TURN[0][1]), AIMessage(TURN[1][1])]
+
+
+class ZepHistoryBlocking(ZepBlocking):
+    """The history's blocking calls."""
+
+    name = "zep_memory_plugin, LangChain"
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._histories: dict[str, ZepChatMessageHistory] = {}
+
+    def append_turn(self, session_id: str) -> object:
+        return self._history(session_id).add_messages(turn())
+
+    def read_newest(self, session_id: str) -> object:
+        return self._history(session_id).messages
+
+    def _history(self, session_id: str) -> ZepChatMessageHistory:
+        if session_id not in self._histories:
+            self._histories[session_id] = ZepChatMessageHistory(
+                session_id, self.manager, limit=WINDOW, whole_turns=False
+            )
+        return self._histories[session_id]
+
+
+class ZepHistory(Zep):
+    """The history's async calls."""
+
+    name = "zep_memory_plugin, LangChain"
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._histories: dict[str, ZepChatMessageHistory] = {}
+
+    async def append_turn(self, session_id: str) -> object:
+        return await self._history(session_id).aadd_messages(turn())
+
+    async def read_newest(self, session_id: str) -> object:
+        return await self._history(session_id).aget_messages()
+
+    def _history(self, session_id: str) -> ZepChatMessageHistory:
+        if session_id not in self._histories:
+            self._histories[session_id] = ZepChatMessageHistory(
+                session_id, self.manager, limit=WINDOW, whole_turns=False
+            )
+        return self._histories[session_id]

@@ -1,0 +1,71 @@
+"""What every contender is given to do, and how much of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TEXT = "word " * 40
+"""A message of 200 characters."""
+
+TURN = (("user", TEXT), ("assistant", TEXT))
+"""Role and content of the two messages that a turn appends."""
+
+WINDOW = 20
+"""Messages that a turn reads."""
+
+SESSION = "6f1d6f0e-1f0b-4c57-9a55-2d3c1f1f7a10"
+"""A session id in the form that every peer takes; some take nothing but UUIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is done in a run."""
+
+    session: int = 10_000
+    """Messages of a long session."""
+
+    rounds: int = 200
+    """Times that a short piece of work is timed, for every contender."""
+
+    rows: int = 1_000_000
+    """Messages of an import or a purge, and sessions of a listing."""
+
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    """Messages of the session, step by step, in which the growth of costs is measured."""
+
+    coroutines: int = 64
+    turns: int = 10
+    """Turns of each coroutine in a round."""
+
+    writers: int = 8
+    """Writers beside a purge."""
+
+    writing: float = 8.0
+    """Seconds that the writers are measured for without a purge."""
+
+    @property
+    def fewer_rounds(self) -> int:
+        """Times that a long piece of work is timed."""
+        return max(3, self.rounds // 40)
+
+
+SMALL = Scale(
+    session=1_000,
+    rounds=15,
+    rows=4_000,
+    sizes=(100, 1_000),
+    coroutines=8,
+    turns=2,
+    writers=2,
+    writing=0.3,
+)
+
+
+def conversation(count: int) -> Iterator[tuple[str, str]]:
+    """Yield role and content of *count* messages, of the user and the assistant in turn."""
+    for number in range(count):
+        yield TURN[number % 2]
+
+
+def session_id(number: int) -> str:
+    """Return the id of one of many sessions, in the form of a UUID."""
+    return f"{number:08x}-1f0b-4c57-9a55-2d3c1f1f7a10"
