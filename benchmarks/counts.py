@@ -37,4 +37,4 @@ def _counts(kind: Kind, contender: ZepBlocking, manager: SessionManager) -> list
         Count("of them by a range of an index", sum(scan.by_index for scan in seen), 1),
     ]
     rows = [scan.rows for scan in seen if scan.rows is not None]
-    return counts + [Count(f"rows that a read of {WINDOW} looks at", sum(rows), WINDOW)] if rows else counts
+    return [*counts, Count(f"rows that a read of {WINDOW} looks at", sum(rows), WINDOW)] if rows else counts

@@ -8,7 +8,6 @@ from typing import Any
 
 from .harness import Entry, interleaved, settled, timed
 from .peers import AWAITING, Contender
-from .places import Kind
 from .report import Figure, Goal, Table
 from .run import Run, setting
 from .workload import SESSION

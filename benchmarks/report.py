@@ -121,7 +121,7 @@ def _row(table: Table, figure: Figure) -> str:
     ours = next((one for one in table.figures if one.kind == "ours" and one.size == figure.size), None)
     name = f"**{figure.name}**" if figure.kind == "ours" else figure.name
     size = "" if figure.size is None else f", {figure.size:,}"
-    spread = f"{shown(figure.low, table.unit)} – {shown(figure.high, table.unit)}"
+    spread = f"{shown(figure.low, table.unit)} to {shown(figure.high, table.unit)}"
     ratio = "" if ours is None else f"{figure.value / ours.value:,.2f}"
     return f"| {name}{size} | {shown(figure.value, table.unit)} | {spread} | {ratio} |"
 

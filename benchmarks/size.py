@@ -32,7 +32,7 @@ async def _table(scale: Scale, run: Run, kind: Kind) -> Table:
     _fill_bare(bare, sessions)
     figures = [_figure("bare table", "limit", _bytes(bare) / (sessions * EACH))]
     for contender in installed(AWAITING, kind):
-        if contender.kind == "limit" or "LangChain" in contender.name and contender.kind == "ours":
+        if contender.kind == "limit" or ("LangChain" in contender.name and contender.kind == "ours"):
             continue
         place = run.places.make(kind)
         made = contender(place)

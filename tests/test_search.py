@@ -322,7 +322,7 @@ def test_mmr_leaves_out_what_says_the_same_again(manager: SessionManager) -> Non
         ("a", {"context": 101}, "0 to 100"),
         ("a", {"mmr_lambda": 1.5}, "mmr_lambda is 1.5"),
         ("", {"mmr_lambda": 0.5, "metadata": {"a": 1}}, "mmr_lambda needs a text"),
-        ("a", {"start_date": datetime(2026, 1, 1)}, "timezone"),  # noqa: DTZ001 - that is what is tested
+        ("a", {"start_date": datetime(2026, 1, 1)}, "timezone"),
         ("a", {"start_date": "2026-01-01"}, "start_date is of type str"),
         ("a", {"metadata": {"a": {}}}, "metadata"),
         ("a", {"where": []}, "where is of type list"),

@@ -2,7 +2,7 @@
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from zep_memory_plugin.langchain import ZepChatMessageHistory
+from zep_memory_plugin import langchain as adapters
 
 from ..places import Place
 from ..workload import TURN, WINDOW
@@ -21,7 +21,7 @@ class ZepHistoryBlocking(ZepBlocking):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self._histories: dict[str, ZepChatMessageHistory] = {}
+        self._histories: dict[str, adapters.ZepChatMessageHistory] = {}
 
     def append_turn(self, session_id: str) -> object:
         return self._history(session_id).add_messages(turn())
@@ -29,9 +29,9 @@ class ZepHistoryBlocking(ZepBlocking):
     def read_newest(self, session_id: str) -> object:
         return self._history(session_id).messages
 
-    def _history(self, session_id: str) -> ZepChatMessageHistory:
+    def _history(self, session_id: str) -> adapters.ZepChatMessageHistory:
         if session_id not in self._histories:
-            self._histories[session_id] = ZepChatMessageHistory(
+            self._histories[session_id] = adapters.ZepChatMessageHistory(
                 session_id, self.manager, limit=WINDOW, whole_turns=False
             )
         return self._histories[session_id]
@@ -44,7 +44,7 @@ class ZepHistory(Zep):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self._histories: dict[str, ZepChatMessageHistory] = {}
+        self._histories: dict[str, adapters.ZepChatMessageHistory] = {}
 
     async def append_turn(self, session_id: str) -> object:
         return await self._history(session_id).aadd_messages(turn())
@@ -52,9 +52,9 @@ class ZepHistory(Zep):
     async def read_newest(self, session_id: str) -> object:
         return await self._history(session_id).aget_messages()
 
-    def _history(self, session_id: str) -> ZepChatMessageHistory:
+    def _history(self, session_id: str) -> adapters.ZepChatMessageHistory:
         if session_id not in self._histories:
-            self._histories[session_id] = ZepChatMessageHistory(
+            self._histories[session_id] = adapters.ZepChatMessageHistory(
                 session_id, self.manager, limit=WINDOW, whole_turns=False
             )
         return self._histories[session_id]

@@ -65,13 +65,18 @@ def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
     checks.short_text("name", message.name)
     checks.short_text("tool_call_id", message.tool_call_id)
     checks.short_text("native_format", message.native_format)
-    row = {name: _cleaned(getattr(message, name)) for name in _TEXTS}
-    native_format, native = _native(message, row)
-    return row | {
+    texts = (message.role, message.content, message.name, message.tool_call_id)
+    cleaned = tuple([_cleaned(text) for text in texts])
+    native_format, native = _native(message, texts, cleaned)
+    role, content, name, tool_call_id = cleaned
+    return {
         "uuid": message.uuid or uuids.uuid4(),
+        "role": role,
         "role_type": message.role_type or role_type_of(message.role),
-        "content": checks.size("content", row["content"]),
+        "name": name,
+        "content": checks.size("content", content),
         "tool_calls": checks.size("tool_calls", tool_calls),
+        "tool_call_id": tool_call_id,
         "token_count": _token_count(message, tool_calls, token_counter),
         "metadata": checks.metadata(message.metadata),
         "created_at": None if message.created_at is None else checks.moment("created_at", message.created_at),
@@ -80,18 +85,22 @@ def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
     }
 
 
-def _cleaned(text: str | None) -> str | None:
-    return None if text is None else jsontext.clean(text)
-
-
-def _native(message: Message, row: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the writer's own form, or ours when cleaning the text changed it."""
+def _native(
+    message: Message, texts: tuple[str | None, ...], cleaned: tuple[str | None, ...]
+) -> tuple[str | None, str | None]:
+    """Return the writer's own form, or ours when cleaning the *texts* changed them."""
     if message.native_format == NATIVE_FORMAT:
         raise InvalidInput("native_format", f"is {NATIVE_FORMAT!r}, which this package keeps to itself")
     if message.native is not None:
         return _cleaned(message.native_format), _cleaned(message.native)
-    changed = {name: getattr(message, name) for name in _TEXTS if row[name] != getattr(message, name)}
-    return (NATIVE_FORMAT, jsontext.dumps(changed)) if changed else (None, None)
+    if cleaned == texts:
+        return None, None
+    changed = {name: text for name, text, clean in zip(_TEXTS, texts, cleaned, strict=True) if text != clean}
+    return NATIVE_FORMAT, jsontext.dumps(changed)
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else jsontext.clean(text)
 
 
 def _tool_calls_text(calls: list[ToolCall] | None) -> str | None:

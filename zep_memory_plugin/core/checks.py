@@ -1,7 +1,7 @@
 """What may come in. Every function returns the checked value or raises `InvalidInput`."""
 
 import math
-import unicodedata
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_TOKEN_COUNT = 2**31 - 1
 _LARGEST_JSON_INTEGER_BITS = 4096
+_CONTROL_OR_SURROGATE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 M = TypeVar("M")
 
@@ -69,7 +70,7 @@ def _id(field: str, value: object) -> str:
         raise InvalidInput(field, f"is {_type(value)}, not text")
     if not 1 <= len(value) <= LONGEST_ID:
         raise InvalidInput(field, f"{shown(value)} has {len(value)} characters; allowed are 1 to {LONGEST_ID}")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+    if _CONTROL_OR_SURROGATE.search(value) is not None:
         raise InvalidInput(field, f"{shown(value)} holds a control character or half a surrogate pair")
     return str(value)
 
