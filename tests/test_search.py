@@ -63,7 +63,7 @@ def test_a_rare_word_counts_more_than_a_common_one(manager: SessionManager) -> N
         ("the children were running", "child run"),
         ("naïve Straße", "naive strasse"),
         ("don't panic", "dont panic"),
-        ("Bob’s birthday", "bob"),
+        ("Bob\u2019s birthday", "bob"),
     ],
 )
 def test_forms_of_a_word_are_one_word(manager: SessionManager, text: str, question: str) -> None:
