@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InvalidInput, shown
-from ._protocol import Append, Appended, JsonScalar, SqlDialect
+from ._protocol import Append, Appended, JsonScalar, Send, SqlDialect
 
-__all__ = ["Append", "Appended", "JsonScalar", "SqlDialect", "dialect_named", "dialect_of", "transaction"]
+__all__ = ["Append", "Appended", "JsonScalar", "Send", "SqlDialect", "dialect_named", "dialect_of", "transaction"]
 
 _NAMES = ("postgresql", "sqlite")
 
@@ -34,15 +34,17 @@ def dialect_of(connection: Connection) -> SqlDialect:
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
+def transaction(connection: Connection, send: Send | None = None) -> Iterator[None]:
     """Run the block in one transaction that may write; an error rolls all of it back.
 
-    Connections are in autocommit, so what the block does between BEGIN and COMMIT is just what is sent.
+    Connections are in autocommit, so what the block does between BEGIN and COMMIT is just what is sent. *send* sends
+    these two; by default the connection does.
     """
-    dialect_of(connection).begin(connection)
+    sending = send or connection.exec_driver_sql
+    dialect_of(connection).begin(connection, sending)
     try:
         yield
-        connection.exec_driver_sql("COMMIT")
+        sending("COMMIT")
     except BaseException:
         _roll_back(connection)
         raise

@@ -1,6 +1,6 @@
 """The protocol that a database's module fulfils."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,8 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 JsonScalar = str | int | float | bool | None
 Row = dict[str, Any]
+Send = Callable[..., Any]
+"""Sends a statement as it is, with a tuple of parameters or for each of a list of such; returns what has its rows."""
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -70,8 +72,8 @@ class SqlDialect(Protocol):
         """Keep drivers from logging what is stored, unless the application has told them to log."""
         ...
 
-    def begin(self, connection: Connection) -> None:
-        """Begin a transaction that may write."""
+    def begin(self, connection: Connection, send: Send) -> None:
+        """Begin a transaction that may write, with a statement that *send* sends."""
         ...
 
     def roll_back(self, connection: Connection) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.types import TypeEngine
 
 from ..tables import message_terms, messages, sessions
-from ._protocol import Append, Appended, JsonScalar
+from ._protocol import Append, Appended, JsonScalar, Send
 from .statements import take_places
 
 SCHEMA_LOCK = 0x7A65705F6D656D
@@ -82,8 +82,8 @@ class Dialect:
     def keep_logs_clean(self) -> None:
         """Do nothing: neither driver logs parameters."""
 
-    def begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+    def begin(self, connection: Connection, send: Send) -> None:
+        send("BEGIN")
 
     def roll_back(self, connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")

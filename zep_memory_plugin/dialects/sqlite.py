@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ..tables import ROWID_SEQ_BITS, listing_ids, messages, microseconds, sessions, unindexed
 from . import transaction
-from ._protocol import Append, Appended, JsonScalar, Row
+from ._protocol import Append, Appended, JsonScalar, Row, Send
 from .statements import take_places
 
 BUSY_TIMEOUT = 15_000
@@ -85,8 +85,8 @@ class Dialect:
         if _aiosqlite_logger.level == logging.NOTSET:
             _aiosqlite_logger.setLevel(logging.INFO)
 
-    def begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def begin(self, connection: Connection, send: Send) -> None:
+        send("BEGIN IMMEDIATE")
 
     def roll_back(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
@@ -113,9 +113,10 @@ class Dialect:
         """Append messages whose uuids are new, with statements that were compiled once and are sent as they are."""
         if not append.fresh:
             return None
-        with transaction(connection):
-            taken = _take_places(connection, append)
-            return None if taken is None else _fill_places(connection, append, *taken)
+        send = _sender(connection)
+        with transaction(connection, send):
+            taken = _take_places(send, append)
+            return None if taken is None else _fill_places(send, append, *taken)
 
     def release_space(self, connection: Connection) -> bool:
         if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != _INCREMENTAL:
@@ -136,6 +137,27 @@ class Dialect:
 def _value_of(cursor: DBAPICursor, pragma: str) -> Any:
     cursor.execute(f"PRAGMA {pragma}")
     return cast("Sequence[Any]", cursor.fetchone())[0]
+
+
+def _sender(connection: Connection) -> Send:
+    """Return what sends statements past SQLAlchemy, whose own part in a small one takes longer than SQLite's.
+
+    Where someone watches what is sent, by an event or a log, that is SQLAlchemy after all.
+    """
+    watchers = connection.engine.dispatch
+    if watchers.before_cursor_execute or watchers.after_cursor_execute:
+        return connection.exec_driver_sql
+    if connection.engine.logger.isEnabledFor(logging.INFO):
+        return connection.exec_driver_sql
+    driver = connection.connection
+
+    def send(statement: str, parameters: Any = ()) -> Any:
+        cursor = driver.cursor()
+        execute = cursor.executemany if isinstance(parameters, list) else cursor.execute
+        execute(statement, parameters)
+        return cursor
+
+    return send
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,21 +190,21 @@ def _noting() -> _Compiled:
     return _compiled(unindexed.insert())
 
 
-def _take_places(connection: Connection, append: Append) -> tuple[int, int] | None:
+def _take_places(send: Send, append: Append) -> tuple[int, int] | None:
     """Lock the session and return its new last place and its id, or None where it has to be made or owned first."""
     statement = _taking(owned=append.user_id is not None)
     given = {"session": append.session_id, "count": len(append.rows), "now": microseconds(append.now)}
     given |= {"owner": append.user_id, "deleted_at": None}
-    taken = connection.exec_driver_sql(statement.text, tuple(given[name] for name in statement.names)).first()
-    return None if taken is None else (taken[0], taken[1])
+    taken = send(statement.text, tuple([given[name] for name in statement.names])).fetchall()
+    return (taken[0][0], taken[0][1]) if taken else None
 
 
-def _fill_places(connection: Connection, append: Append, last_seq: int, session: int) -> list[Appended]:
+def _fill_places(send: Send, append: Append, last_seq: int, session: int) -> list[Appended]:
     statement = _filling()
     values = itemgetter(*statement.names)
     placed = list(enumerate(append.rows, start=last_seq - len(append.rows) + 1))
-    connection.exec_driver_sql(statement.text, [values(_in_sqlite(append.session_id, seq, row)) for seq, row in placed])
-    connection.exec_driver_sql(_noting().text, (session << ROWID_SEQ_BITS | placed[0][0], len(placed)))
+    send(statement.text, [values(_in_sqlite(append.session_id, seq, row)) for seq, row in placed])
+    send(_noting().text, (session << ROWID_SEQ_BITS | placed[0][0], len(placed)))
     return [Appended(row["uuid"], seq, row["created_at"], None, row["metadata"]) for seq, row in placed]
 
 
