@@ -1,0 +1,127 @@
+"""The tables work when each is partitioned by session, as a database on several machines would have it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, MetaData, Table, create_engine, event, insert, text
+
+from zep_memory_plugin import Message, Session, SessionExists, SessionManager, Summary, User
+from zep_memory_plugin.schema import REVISION
+from zep_memory_plugin.tables import messages, schema_version, sessions, summaries, users
+
+PARTITIONS = 4
+SESSION = "session"
+
+
+def partitioned(table: Table, metadata: MetaData) -> Table:
+    """Copy *table* as one that is partitioned by session."""
+    copy = table.to_metadata(metadata)
+    copy.dialect_options["postgresql"]["partition_by"] = "HASH (session_id)"
+    return copy
+
+
+@pytest.fixture
+def engine(postgres_url: str) -> Iterator[Engine]:
+    """An engine on a database whose tables of sessions, messages and summaries have four partitions each."""
+    engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    metadata = MetaData()
+    split = [partitioned(table, metadata) for table in (sessions, messages, summaries)]
+    for table in (users, schema_version):
+        table.to_metadata(metadata)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        for table in split:
+            for part in range(PARTITIONS):
+                connection.execute(
+                    text(
+                        f"CREATE TABLE {table.name}_{part} PARTITION OF {table.name}"
+                        f" FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {part})"
+                    )
+                )
+        connection.execute(insert(schema_version).values(version_num=REVISION))
+    yield engine
+    engine.dispose()
+
+
+def talk(count: int) -> list[Message]:
+    return [Message(role=("user", "assistant")[place % 2], content=f"text {place}") for place in range(count)]
+
+
+def rows(engine: Engine, table: str) -> list[int]:
+    """Count the rows of each partition of *table*."""
+    with engine.connect() as connection:
+        return [connection.scalar(text(f"SELECT count(*) FROM {table}_{part}")) or 0 for part in range(PARTITIONS)]
+
+
+def test_sessions_are_spread_over_the_partitions(engine: Engine) -> None:
+    with SessionManager(engine) as manager:
+        for number in range(40):
+            manager.add_memory(f"session-{number}", talk(2), user_id="owner")
+
+        assert len(manager.list_sessions()) == len(manager.get_user_sessions("owner")) == 40
+    assert all(rows(engine, "zep_sessions"))
+    assert [2 * count for count in rows(engine, "zep_sessions")] == rows(engine, "zep_messages")
+
+
+def test_an_append_is_one_statement_there_too(engine: Engine) -> None:
+    """It puts a message whose uuid is known in the place that this has."""
+    sent: list[str] = []
+    with SessionManager(engine) as manager:
+        first = manager.add_memory(SESSION, talk(3))
+        changed = Message(role="user", content="changed", uuid=first[1].uuid)
+        event.listen(engine, "before_cursor_execute", lambda *call: sent.append(call[2]))
+
+        again = manager.add_memory(SESSION, [changed])
+
+        assert len(sent) == 1
+        assert [message.seq for message in again] == [first[1].seq]
+        assert [message.content for message in manager.list_messages(SESSION)] == ["text 0", "changed", "text 2"]
+
+
+def test_a_session_is_read_from_its_partition_alone(engine: Engine) -> None:
+    sent: list[tuple[str, Any]] = []
+    with SessionManager(engine) as manager:
+        manager.add_memory(SESSION, talk(3))
+        event.listen(engine, "before_cursor_execute", lambda *call: sent.append((call[2], call[3])))
+        manager.get_memory(SESSION)
+
+    ((statement, parameters),) = sent
+    with engine.connect() as connection:
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+    scanned = set(re.findall(r" on (zep_\w+)_\d ", plan))
+    assert {table: len(set(re.findall(rf" on ({table}_\d) ", plan))) for table in scanned} == {
+        "zep_messages": 1,
+        "zep_summaries": 1,
+    }
+
+
+def test_a_session_lives_its_whole_life_in_its_partition(engine: Engine) -> None:
+    with SessionManager(engine) as manager:
+        manager.add_user(User(user_id="owner"))
+        manager.add_session(Session(session_id=SESSION, user_id="owner", metadata={"a": 1}))
+        with pytest.raises(SessionExists):
+            manager.add_session(Session(session_id=SESSION))
+        stored = manager.add_memory(SESSION, talk(6))
+        manager.add_summary(SESSION, Summary(content="what was said"), until_uuid=stored[1].uuid)
+        manager.update_session(Session(session_id=SESSION, metadata={"b": 2}))
+        manager.fork_session(SESSION, "fork", until_uuid=stored[2].uuid)
+        manager.replace_memory("fork", stored[:2])
+        manager.delete_messages(SESSION, [stored[5].uuid or ""])
+        manager.delete_session(SESSION)
+        assert manager.list_messages(SESSION) == []
+        assert manager.restore_session(SESSION).metadata == {"a": 1, "b": 2}
+        assert manager.list_messages(SESSION) == stored[:5]
+        memory = manager.get_memory(SESSION)
+        assert memory.messages == stored[2:5]
+        assert memory.summary is not None
+        manager.delete_session(SESSION)
+
+        report = manager.purge(batch_size=2)
+
+        assert (report.sessions, report.messages, report.summaries) == (1, 7, 2)
+        assert [session.session_id for session in manager.list_sessions()] == ["fork"]
+        manager.delete_user("owner")
+        assert manager.list_sessions() == []
+    assert sum(rows(engine, "zep_sessions") + rows(engine, "zep_messages") + rows(engine, "zep_summaries")) == 0
