@@ -38,7 +38,7 @@ async def _table(run: Run, proxy: Proxy, contenders: list[Contender], work: str)
     await interleaved(entries, 1)  # connects, and prepares statements
     trips = {entry.name: await _trips(proxy, entry) for entry in entries}
     proxy.delay = DELAY
-    figures = await interleaved(entries, run.scale.fewer_rounds * 4, warm_up=0)
+    figures = await interleaved(entries, run.scale.fewer_rounds * 2, warm_up=0)
     title = f"{work.capitalize()} with {DELAY * 1e3:.0f} ms of network delay"
     counts = [
         Count(f"round trips of {name}", count, 1)

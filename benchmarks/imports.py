@@ -18,7 +18,7 @@ _TIMED = "import time; start = time.perf_counter(); {}; print(time.perf_counter(
 async def measured(run: Run) -> AsyncIterator[Table]:
     """Import each in fresh processes, in turn."""
     times: dict[str, list[float]] = {name: [] for name in STATEMENTS}
-    for _ in range(run.scale.fewer_rounds * 3):
+    for _ in range(run.scale.fewer_rounds):
         for name, statement in STATEMENTS.items():
             times[name].append(_seconds(statement))
     figures = [_figure(name, taken) for name, taken in times.items()]

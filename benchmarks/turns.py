@@ -34,8 +34,9 @@ async def _table(run: Run, kind: Kind) -> Table:
             for number in range(run.scale.coroutines):
                 await settled(contender.fill(session_id(number), LENGTH))
             await _round(run, contender, _Taken())
+        run.places.analyse()
         taken = {contender.name: _Taken() for contender in contenders}
-        for _ in range(run.scale.fewer_rounds):
+        for _ in range(run.scale.fewer_rounds // 2 + 1):
             for contender in contenders:
                 await _round(run, contender, taken[contender.name])
     figures = [figure_of(contender, taken[contender.name].throughputs) for contender in contenders]

@@ -45,14 +45,14 @@ class Scale:
     @property
     def fewer_rounds(self) -> int:
         """Times that a long piece of work is timed."""
-        return max(3, self.rounds // 40)
+        return max(2, self.rounds // 20)
 
 
 SMALL = Scale(
-    session=1_000,
-    rounds=15,
-    rows=4_000,
-    sizes=(100, 1_000),
+    session=400,
+    rounds=5,
+    rows=2_000,
+    sizes=(100, 400),
     coroutines=8,
     turns=2,
     writers=2,

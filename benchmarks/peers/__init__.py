@@ -94,5 +94,5 @@ def missing() -> list[str]:
         try:
             entrant.load()
         except ImportError as error:
-            lines[entrant.module] = f"left out: {entrant.module} ({error.name or error} is not installed)"
+            lines[entrant.module] = f"left out: {entrant.module} ({str(error).partition(' (')[0]})"
     return list(lines.values())

@@ -1,0 +1,88 @@
+"""The picture of the results: what the package, its peers and the bare drivers take, on a logarithmic scale."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+OURS, PEER, LIMIT = "#0b7a75", "#b9bec6", "#3c4149"
+COLOURS = {"ours": OURS, "peer": PEER, "limit": LIMIT}
+PANELS = (
+    ("append", "async", "SQLite", "Append a turn, SQLite"),
+    ("append", "async", "Postgres", "Append a turn, Postgres"),
+    ("read", "async", "SQLite", "Read the newest 20 of 10,000, SQLite"),
+    ("read", "async", "Postgres", "Read the newest 20 of 10,000, Postgres"),
+)
+GROWTH = (
+    ("read the newest 20", "SQLite", "Read, as the session grows, SQLite"),
+    ("read the newest 20", "Postgres", "Read, as the session grows, Postgres"),
+)
+
+Table = dict[str, Any]
+
+
+def draw(tables: Sequence[Table], path: Path) -> None:
+    """Draw those of *tables* that the picture shows, and write it to *path* as SVG."""
+    matplotlib.rcParams["svg.hashsalt"] = "zep_memory_plugin"  # the same figures give the same file
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    panels = [*_bars(tables), *_lines(tables)]
+    if not panels:
+        return
+    rows = (len(panels) + 1) // 2
+    figure = Figure(figsize=(12, 2.9 * rows), layout="constrained")
+    for place, (draw_panel, table, title) in enumerate(panels, start=1):
+        axes = figure.add_subplot(rows, 2, place)
+        draw_panel(axes, table)
+        axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _bars(tables: Sequence[Table]) -> Iterator[tuple[Any, Table, str]]:
+    for work, colour, database, title in PANELS:
+        for table in tables:
+            full = "NORMAL" not in table["setting"]
+            if table["work"] == work and full and table["setting"].startswith(database) and colour in table["title"]:
+                yield _draw_bars, table, title
+
+
+def _lines(tables: Sequence[Table]) -> Iterator[tuple[Any, Table, str]]:
+    for work, database, title in GROWTH:
+        for table in tables:
+            if table["work"] == "growth" and table["setting"].startswith(database) and table["title"].endswith(work):
+                yield _draw_lines, table, title
+
+
+def _draw_bars(axes: Axes, table: Table) -> None:
+    figures = sorted(table["figures"], key=lambda figure: -figure["value"])
+    values = [figure["value"] * 1e3 for figure in figures]
+    bars = axes.barh([figure["name"] for figure in figures], values, color=[COLOURS[one["kind"]] for one in figures])
+    axes.bar_label(bars, [_milliseconds(value) for value in values], padding=3, fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlim(min(values) / 2, max(values) * 4)
+    axes.set_xlabel("ms, median, logarithmic", fontsize=8)
+
+
+def _draw_lines(axes: Axes, table: Table) -> None:
+    names = list(dict.fromkeys(figure["name"] for figure in table["figures"]))
+    for name in names:
+        reached = [figure for figure in table["figures"] if figure["name"] == name]
+        sizes, values = [one["size"] for one in reached], [one["value"] * 1e3 for one in reached]
+        kind = reached[0]["kind"]
+        axes.plot(
+            sizes, values, color=COLOURS[kind], linewidth=2.5 if kind == "ours" else 1.2, marker="o", markersize=3
+        )
+        axes.annotate(name, (sizes[-1], values[-1]), textcoords="offset points", xytext=(5, -2), fontsize=7)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(right=max(figure["size"] for figure in table["figures"]) * 60)
+    axes.set_xlabel("messages in the session", fontsize=8)
+    axes.set_ylabel("ms, median", fontsize=8)
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
