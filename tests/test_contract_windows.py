@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import OpenMemory
 from tests.support.colours import Caller
 from tests.support.messages import numbered, said, texts
-from zep_memory_plugin import InvalidInput, Message, Summary, ToolCall
+from zep_memory_plugin import InvalidInput, Message, Session, SessionManager, Summary, ToolCall
 
 QUESTION, CALL, RESULT, ANSWER = "user", "assistant", "tool", "assistant"
 
@@ -165,3 +165,42 @@ def test_summaries_are_counted_too(open_memory: OpenMemory) -> None:
 
     assert memory.add_summary("a", Summary(content="short")).token_count == 5
     assert memory.add_summary("a", Summary(content="short", token_count=3)).token_count == 3
+
+
+def test_tokens_are_counted_while_nothing_is_locked(open_memory: OpenMemory) -> None:
+    managers: list[SessionManager] = []
+
+    def count(text: str) -> int:
+        for manager in managers:
+            manager.update_session(Session(session_id="a", metadata={"counted": text}))
+        return len(text)
+
+    memory = open_memory(token_counter=count)
+    (stored,) = memory.add_memory("a", said("one"))
+    managers.append(memory.manager)
+
+    assert memory.update_message("a", stored.uuid, content="four").token_count == 4
+    assert memory.get_session("a").metadata == {"counted": "four"}
+    assert memory.add_summary("a", Summary(content="short")).token_count == 5
+    assert memory.get_session("a").metadata == {"counted": "short"}
+
+
+def test_a_token_counter_that_fails_is_no_failure_of_the_database(open_memory: OpenMemory) -> None:
+    def count(text: str) -> int:
+        if text == "one":
+            return 1
+        raise ConnectionError("the vocabulary cannot be downloaded")
+
+    memory = open_memory(token_counter=count)
+    stored = memory.add_memory("a", said("one"))
+
+    for write in (
+        lambda: memory.add_memory("a", said("two")),
+        lambda: memory.update_message("a", stored[0].uuid, content="two"),
+        lambda: memory.add_summary("a", Summary(content="two")),
+    ):
+        with pytest.raises(ConnectionError, match="the vocabulary cannot be downloaded"):
+            write()
+
+    assert memory.list_messages("a") == stored
+    assert memory.list_summaries("a") == []

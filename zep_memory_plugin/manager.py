@@ -466,7 +466,9 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._database.write(core.messages.changed, session_id, uuid, self._token_counter, metadata, content)
+        return self._database.drive(
+            core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
+        )
 
     async def aupdate_message(
         self, session_id: str, uuid: UUID | str, *, metadata: Metadata | None = None, content: str | None = None
@@ -475,8 +477,8 @@ class SessionManager:
 
         See `update_message`.
         """
-        return await self._database.awrite(
-            core.messages.changed, session_id, uuid, self._token_counter, metadata, content
+        return await self._database.adrive(
+            core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
         )
 
     def delete_messages(self, session_id: str, uuids: Iterable[UUID | str]) -> None:
@@ -561,11 +563,13 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._database.write(core.summaries.add, session_id, summary, self._token_counter, until_uuid)
+        row = core.summaries.written(summary, self._token_counter)
+        return self._database.write(core.summaries.add, session_id, row, until_uuid)
 
     async def aadd_summary(self, session_id: str, summary: Summary, *, until_uuid: UUID | str | None = None) -> Summary:
         """Store a summary of a session and return it. See `add_summary`."""
-        return await self._database.awrite(core.summaries.add, session_id, summary, self._token_counter, until_uuid)
+        row = core.summaries.written(summary, self._token_counter)
+        return await self._database.awrite(core.summaries.add, session_id, row, until_uuid)
 
     def list_summaries(self, session_id: str, limit: int | None = None, cursor: int = 0) -> list[Summary]:
         """Return the summaries of a session in order.

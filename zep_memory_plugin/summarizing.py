@@ -28,8 +28,8 @@ def summarize(
             return
         text = summarizer(previous, messages)
         content = _awaited(text) if inspect.isawaitable(text) else text
-        summary = Summary(content=content)
-        database.write(summaries.add, session_id, summary, token_counter, messages[-1].uuid)
+        row = summaries.written(Summary(content=content), token_counter)
+        database.write(summaries.add, session_id, row, messages[-1].uuid)
     except Exception as error:  # whatever the application's function raises, the messages are stored
         _log(session_id, error)
 
@@ -43,7 +43,8 @@ async def asummarize(
         if not messages:
             return
         text = await _called(summarizer, previous, messages)
-        await database.awrite(summaries.add, session_id, Summary(content=text), token_counter, messages[-1].uuid)
+        row = summaries.written(Summary(content=text), token_counter)
+        await database.awrite(summaries.add, session_id, row, messages[-1].uuid)
     except Exception as error:  # whatever the application's function raises, the messages are stored
         _log(session_id, error)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
-from ..database import Stamp
+from ..database import Stamp, Steps, read_unit, write_unit
 from ..dialects import Append, Appended, dialect_of, transaction
 from ..dialects.statements import take_places
 from ..errors import MessageNotFound
@@ -17,7 +17,7 @@ from ..models import Message, Metadata, ToolCall, stored
 from ..tables import messages, sessions
 from . import checks, jsontext
 from . import sessions as session_rows
-from .batches import NATIVE_FORMAT, Batch, TokenCounter, merged_text, written
+from .batches import NATIVE_FORMAT, Batch, TokenCounter, estimated_tokens, merged_text, written
 from .chunks import chunked
 from .search import indexes
 
@@ -273,28 +273,53 @@ def _found(connection: Connection, session_id: str, uuid: object) -> Row[Any]:
     return found
 
 
-def changed(
+def change_steps(
+    session_id: str, uuid: object, metadata: Metadata | None, content: str | None, token_counter: TokenCounter
+) -> Steps[Message]:
+    """Merge metadata into a live message and give it new content; its place stays.
+
+    The application's function counts tokens between a read and the write, while nothing is locked.
+    """
+    checks.metadata(metadata)
+    checks.optional_text("content", content)
+    token_count = 0
+    if content is not None:
+        before = yield read_unit(_changeable, session_id, uuid)
+        token_count = _rewritten(before, content, None, token_counter)["token_count"]
+    message: Message = yield write_unit(_changed, session_id, uuid, metadata, content, token_count)
+    return message
+
+
+def _changeable(connection: Connection, session_id: str, uuid: object) -> Message:
+    session_rows.get(connection, session_id)
+    return get(connection, session_id, uuid)
+
+
+def _rewritten(before: Message, content: str, token_count: int | None, token_counter: TokenCounter) -> dict[str, Any]:
+    """Return the columns that new content changes; *token_counter* is asked when *token_count* is None."""
+    changed = {"content": content, "token_count": token_count, "native": None, "native_format": None}
+    row = written(before.model_copy(update=changed), token_counter)
+    return {name: row[name] for name in changed}
+
+
+def _changed(
     connection: Connection,
     stamp: Stamp,
     session_id: str,
     uuid: object,
-    token_counter: TokenCounter,
     metadata: Metadata | None,
     content: str | None,
+    token_count: int,
 ) -> Message:
-    """Merge metadata into a live message and give it new content; its place stays."""
-    checks.metadata(metadata)
-    checks.optional_text("content", content)
     session_rows.lock_live(connection, checks.session_id(session_id))
     there = _found(connection, session_id, uuid)
     before = read([there])[0]
     merged = checks.metadata(jsontext.merged(before.metadata, metadata))
     values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
     if content is not None:
-        rewritten = {"content": content, "token_count": None, "native": None, "native_format": None}
-        row = written(before.model_copy(update=rewritten), token_counter)
-        values |= {name: row[name] for name in ("content", "token_count", "native", "native_format")}
-        indexes.replace(connection, session_id, there.seq, row)
+        rewritten = _rewritten(before, content, token_count, estimated_tokens)
+        indexes.replace(connection, session_id, there.seq, {"name": there.name, **rewritten})
+        values |= rewritten
     place = (messages.c.session_id == session_id, messages.c.seq == there.seq)
     connection.execute(update(messages).where(*place).values(values))
     _touch(connection, stamp, session_id)

@@ -23,33 +23,37 @@ COVERED = select(func.coalesce(func.max(summaries.c.seq), 0)).where(LIVE_SUMMARY
 """The last message that the latest summary of that session covers; 0 where there is none."""
 
 
+def written(summary: Summary, token_counter: TokenCounter) -> dict[str, Any]:
+    """Check *summary*, count its tokens and return its columns; no I/O."""
+    content = jsontext.clean(checks.model("summary", summary, Summary).content)
+    given = summary.token_count
+    return {
+        "seq": None if summary.seq is None else checks.positive("seq", summary.seq),
+        "uuid": summary.uuid,
+        "content": checks.size("content", content),
+        "token_count": counted(content, token_counter) if given is None else checks.token_count(given),
+        "metadata": checks.metadata(summary.metadata),
+        "created_at": None if summary.created_at is None else checks.moment("created_at", summary.created_at),
+        "deleted_at": None,
+    }
+
+
 def add(
-    connection: Connection,
-    stamp: Stamp,
-    session_id: str,
-    summary: Summary,
-    token_counter: TokenCounter,
-    until_uuid: object | None = None,
+    connection: Connection, stamp: Stamp, session_id: str, row: dict[str, Any], until_uuid: object | None = None
 ) -> Summary:
     """Store a summary of everything up to one message, by default the newest; it replaces one of the same place."""
     checked = checks.session_id(session_id)
-    checks.model("summary", summary, Summary)
     last_seq: int = session_rows.lock_live(connection, checked).last_seq
-    seq = summary.seq if until_uuid is None else get(connection, checked, until_uuid).seq
-    if seq is not None and checks.positive("seq", seq) > last_seq:
+    seq: int | None = row["seq"] if until_uuid is None else get(connection, checked, until_uuid).seq
+    if seq is not None and seq > last_seq:
         raise InvalidInput("seq", f"is {seq}, after the session's last message ({last_seq})")
-    content = jsontext.clean(summary.content)
     values = {
-        "uuid": summary.uuid or stamp.uuid,
-        "content": checks.size("content", content),
-        "token_count": counted(content, token_counter)
-        if summary.token_count is None
-        else checks.token_count(summary.token_count),
-        "metadata": checks.metadata(summary.metadata),
-        "created_at": checks.moment("created_at", summary.created_at or stamp.now),
-        "deleted_at": None,
+        **row,
+        "seq": seq or last_seq,
+        "uuid": row["uuid"] or stamp.uuid,
+        "created_at": row["created_at"] or stamp.now,
     }
-    insert = dialect_of(connection).insert(summaries).values(session_id=checked, seq=seq or last_seq, **values)
+    insert = dialect_of(connection).insert(summaries).values(session_id=checked, **values)
     place = [summaries.c.session_id, summaries.c.seq]
     return read_summary(
         connection.execute(insert.on_conflict_do_update(index_elements=place, set_=values).returning(*_COLUMNS)).one()
