@@ -1,7 +1,6 @@
 """The contract of the purge: Zep's conformance table, rows D4 to D6, and what is ours beyond it."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.colours import Caller
+from tests.support.logs import warned
 from tests.support.messages import numbered, said, texts
 from tests.support.rows import age, rows, snapshot
 from zep_memory_plugin import (
@@ -243,36 +243,20 @@ def test_d6_the_purge_process_leaves_what_is_too_young(database_url: str) -> Non
     _while_purging(database_url, timedelta(milliseconds=20), act, older_than=timedelta(hours=1))
 
 
-class _Warned(logging.Handler):
-    """Sets an event when something is logged."""
-
-    def __init__(self, event: asyncio.Event) -> None:
-        super().__init__()
-        self._event = event
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._event.set()
-
-
 def test_d6_the_purge_process_outlives_a_database_that_is_away(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "comes later"
-    warned = asyncio.Event()
-    handler = _Warned(warned)
 
     async def act(manager: SessionManager, reports: "asyncio.Queue[PurgeReport]") -> None:
-        await warned.wait()
+        await failed.wait()
         folder.mkdir()
         await _deleted(manager, "a")
         while not (await reports.get()).sessions:
             pass
 
-    logging.getLogger("zep_memory_plugin").addHandler(handler)
-    try:
+    with warned() as failed:
         _while_purging(f"sqlite:///{folder / 'zep.db'}", timedelta(milliseconds=20), act)
-    finally:
-        logging.getLogger("zep_memory_plugin").removeHandler(handler)
 
     assert "purge failed, next try in 0:00:00.020000: the database file cannot be opened" in caplog.text
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool
 
@@ -61,7 +61,8 @@ def source_of(database: str | URL | Engine | AsyncEngine, durability: str) -> So
     if isinstance(database, AsyncEngine):
         return Source(database.url, dialect_named(database.dialect.name), durability, async_engine=database)
     url = _url(database)
-    return Source(url, dialect_named(url.get_backend_name()), durability)
+    dialect = dialect_named(url.get_backend_name())
+    return Source(_with_driver(url), dialect, durability)
 
 
 def _url(database: str | URL) -> URL:
@@ -69,10 +70,19 @@ def _url(database: str | URL) -> URL:
         raise InvalidInput("database", f"is a {type(database).__name__}, not a URL or an engine")
     try:
         url = make_url(database)
-    except ArgumentError as error:
-        raise InvalidInput("database", "is not a database URL such as sqlite:///zep_memory.db") from error
-    url = url.set(drivername=_SCHEMES.get(url.drivername, url.drivername))
-    if url.get_backend_name() == "postgresql" and not url.get_dialect().is_async:
+    except (ArgumentError, ValueError):
+        # Without its cause, which may repeat a part of the password.
+        raise InvalidInput("database", "is not a database URL such as sqlite:///zep_memory.db") from None
+    return url.set(drivername=_SCHEMES.get(url.drivername, url.drivername))
+
+
+def _with_driver(url: URL) -> URL:
+    """Return *url* with a driver that is supported: for Postgres psycopg, unless it names an async one."""
+    try:
+        dialect = url.get_dialect()
+    except NoSuchModuleError as error:
+        raise InvalidInput("database", f"has the driver {shown(url.get_driver_name())}, which is unknown") from error
+    if url.get_backend_name() == "postgresql" and not dialect.is_async:
         return url.set(drivername="postgresql+psycopg")
     return url
 

@@ -152,7 +152,9 @@ class ToolCall(_Model):
 
     id: str | None = None
     name: str
-    args: ToolArguments = Field(default_factory=dict, description="An object, or text where the model sent no JSON.")
+    args: ToolArguments = Field(
+        default_factory=dict, repr=False, description="An object, or text where the model sent no JSON."
+    )
 
 
 class Message(_Model):
