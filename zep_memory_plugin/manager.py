@@ -89,7 +89,7 @@ class SessionManager:
         self._database.close()
 
     async def aclose(self) -> None:
-        """Close the connections that the manager made. See `close`."""
+        """Close the connections that the manager made; an engine of the application stays open. See `close`."""
         await self._database.aclose()
 
     def add_session(self, session: Session) -> Session:
