@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from tests.support.colours import BACKENDS, Backend, Caller
+from tests.support.messages import FIXED
 from tests.support.postgres import PostgresServer, start_server
-from tests.support.rows import delete_rows
+from tests.support.rows import delete_rows, snapshot
 from tests.support.shared_database import SharedDatabase
-from zep_memory_plugin import SessionManager
+from zep_memory_plugin import InvalidInput, Message, SessionManager
 
 OpenMemory = Callable[..., Caller]
+Refuses = Callable[[str, Callable[[], object]], InvalidInput]
 
 SERVER = pytest.StashKey[PostgresServer]()
 
@@ -121,3 +123,22 @@ def _shared_url(backend: Backend, request: pytest.FixtureRequest) -> str:
         return backend.url(request.getfixturevalue("shared_database").url)
     folder: Path = request.getfixturevalue("tmp_path_factory").mktemp(backend.name)
     return backend.url(f"sqlite:///{folder / 'zep.db'}")
+
+
+@pytest.fixture
+def refuses(memory: Caller) -> Refuses:
+    """Return a function that sees a call being refused for a field, and nothing being stored.
+
+    There is a session "a" of the user "alice" with one message, whose uuid is `FIXED`.
+    """
+    memory.add_memory("a", [Message(role="user", content="kept", uuid=FIXED, metadata={"kept": 1})], user_id="alice")
+    before = snapshot(memory.manager)
+
+    def refuses(field: str, call: Callable[[], object]) -> InvalidInput:
+        with pytest.raises(InvalidInput, match=field) as caught:
+            call()
+        assert len(str(caught.value)) < 300
+        assert snapshot(memory.manager) == before
+        return caught.value
+
+    return refuses

@@ -2,12 +2,11 @@
 
 import random
 from collections.abc import Callable
-from uuid import UUID
 
 import pytest
 
 from tests.support.colours import DRIVERS, Backend, Caller
-from tests.support.messages import said, texts
+from tests.support.messages import FIXED, said, texts
 from tests.support.rows import snapshot
 from zep_memory_plugin import (
     InvalidInput,
@@ -18,8 +17,6 @@ from zep_memory_plugin import (
     Summary,
     User,
 )
-
-FIXED = UUID("6b1e7a52-9f0c-4d1e-8a55-0d6f7c3b2a10")
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)

@@ -7,15 +7,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from tests.support.colours import DRIVERS, Backend, Caller
+from tests.support.messages import FIXED
 from tests.support.rows import snapshot
 from zep_memory_plugin import InvalidInput, Message, Session, Summary, User
-
-FIXED = UUID("6b1e7a52-9f0c-4d1e-8a55-0d6f7c3b2a10")
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)

@@ -2,25 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from uuid import UUID
 
 import pytest
 
 from tests.conftest import OpenMemory
 from tests.support.colours import Caller
-from tests.support.messages import numbered, said, texts
+from tests.support.messages import FIXED, numbered, said, texts
 from tests.support.rows import rows, snapshot
-from zep_memory_plugin import (
-    InvalidInput,
-    Memory,
-    Message,
-    Session,
-    SessionOwnedByAnotherUser,
-    Summary,
-    ToolCall,
-)
-
-FIXED = UUID("6b1e7a52-9f0c-4d1e-8a55-0d6f7c3b2a10")
+from zep_memory_plugin import InvalidInput, Memory, Message, Session, SessionOwnedByAnotherUser, Summary, ToolCall
 
 
 def test_m1_an_unknown_session_is_created(memory: Caller) -> None:

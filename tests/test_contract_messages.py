@@ -1,11 +1,11 @@
 """The contract of single messages: Zep's conformance table, rows M15 and M16, and what is ours beyond it."""
 
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from tests.support.colours import Caller
-from tests.support.messages import numbered, said, texts
+from tests.support.messages import FIXED, numbered, said, texts
 from tests.support.rows import rows, snapshot
 from zep_memory_plugin import (
     InvalidInput,
@@ -18,8 +18,6 @@ from zep_memory_plugin import (
     Summary,
     User,
 )
-
-FIXED = UUID("6b1e7a52-9f0c-4d1e-8a55-0d6f7c3b2a10")
 
 
 def test_m15_an_update_merges_metadata_and_leaves_everything_else(memory: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +14,7 @@ from tests.support.colours import Caller
 from tests.support.logs import warned
 from tests.support.messages import numbered, said, texts
 from tests.support.rows import age, rows, snapshot
-from zep_memory_plugin import (
-    InvalidInput,
-    PurgeReport,
-    Session,
-    SessionManager,
-    SessionNotFound,
-    Summary,
-)
+from zep_memory_plugin import InvalidInput, Message, PurgeReport, Session, SessionManager, SessionNotFound, Summary
 
 DEADLINE = 20.0  # seconds
 CANARY = "the cat sat on the canary 7c1f"
@@ -184,6 +178,32 @@ def test_concurrent_purges_remove_every_row_once(memory: Caller) -> None:
     assert sum(report.summaries for report in reports) == 5
     assert memory.purge().rows + sum(report.sessions for report in reports) == 5
     assert rows(memory.manager, "sessions") == []
+
+
+def test_row_87_what_is_appended_while_others_delete_and_purge_is_whole(database_url: str) -> None:
+    with SessionManager(database_url) as manager, ThreadPoolExecutor(3) as threads:
+
+        def append() -> list[Message]:
+            return [message for _ in range(30) for message in manager.add_memory("a", said("1", "2", "3"))]
+
+        def delete() -> None:
+            for _ in range(30):
+                with suppress(SessionNotFound):
+                    manager.delete_session("a")
+
+        def purge() -> None:
+            for _ in range(30):
+                manager.purge(batch_size=2)
+
+        appended, *others = [threads.submit(work) for work in (append, delete, purge)]
+        for other in others:
+            other.result()
+
+        assert len(appended.result()) == 90
+        assert texts(manager.list_messages("a")) == ["1", "2", "3"] * (manager.count_messages(["a"])["a"] // 3)
+        assert {row["session_id"] for row in rows(manager, "messages")} <= {
+            row["session_id"] for row in rows(manager, "sessions")
+        }
 
 
 Purging = Callable[[SessionManager, "asyncio.Queue[PurgeReport]"], Coroutine[Any, Any, None]]

@@ -7,16 +7,7 @@ import pytest
 from tests.support.colours import Caller
 from tests.support.messages import said, texts
 from tests.support.rows import rows
-from zep_memory_plugin import (
-    InvalidInput,
-    Memory,
-    Session,
-    SessionExists,
-    SessionNotFound,
-    Summary,
-    User,
-    UserNotFound,
-)
+from zep_memory_plugin import InvalidInput, Memory, Session, SessionExists, SessionNotFound, Summary, User, UserNotFound
 
 
 @pytest.mark.parametrize("metadata", [{"topic": "tea", "system": {"entities": []}}, {}, None])

@@ -1,8 +1,12 @@
 """Short ways to write a conversation down and to read it back."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from zep_memory_plugin import Message
+
+FIXED = UUID("6b1e7a52-9f0c-4d1e-8a55-0d6f7c3b2a10")
+"""A uuid that a test may give to a message."""
 
 
 def said(*texts: str, role: str = "user") -> list[Message]:
