@@ -242,7 +242,7 @@ def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Ref
     assert memory.count_messages(["b"]) == {"b": 10_000}
 
 
-def test_row_42_a_batch_of_known_messages_is_cut_into_statements(memory: Caller) -> None:
+def test_row_42_a_large_batch_of_known_messages_is_rewritten(memory: Caller) -> None:
     stored = memory.add_memory("a", said(*["x"] * 3_000))
     changed = [message.model_copy(update={"content": "y", "metadata": {"a": 1}}) for message in stored[:100]]
 

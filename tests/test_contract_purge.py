@@ -281,6 +281,16 @@ def test_d6_the_purge_process_outlives_a_database_that_is_away(
     assert "purge failed, next try in 0:00:00.020000: the database file cannot be opened" in caplog.text
 
 
+def test_d6_the_purge_process_ends_with_its_manager(sqlite_url: str) -> None:
+    async def run() -> None:
+        async with SessionManager(sqlite_url) as manager:
+            purging = asyncio.create_task(manager.apurge_every(timedelta(milliseconds=1)))
+            await manager.alist_sessions()
+        await asyncio.wait_for(purging, DEADLINE)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("interval", [timedelta(0), timedelta(seconds=-1), 60, None], ids=repr)
 def test_d6_an_interval_is_a_timedelta_of_more_than_zero(sqlite_url: str, interval: object) -> None:
     with SessionManager(sqlite_url) as manager, pytest.raises(InvalidInput, match="interval"):

@@ -130,6 +130,11 @@ class Database:
         """Where the database is, without anything secret."""
         return self._source.url.set(query={}).render_as_string(hide_password=True)
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called; nothing runs any more."""
+        return self._closed
+
     def read(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *operation*, one SELECT or several that need not agree, in autocommit."""
         return cast("T", self._run(read_unit(operation, *args, **kwargs)))

@@ -828,12 +828,13 @@ class SessionManager:
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        """Purge now and then after every *interval*, until cancelled: the purge process, as a task.
+        """Purge now and then after every *interval*: the purge process, as a task.
 
-        A database that is away is logged and tried again at the next interval. Arguments as of `purge`.
+        Ends when it is cancelled, and after the interval in which the manager was closed. A database that is away is
+        logged and tried again at the next interval. Arguments as of `purge`.
         """
         pause = core.purge.checked_interval(interval)
-        while True:
+        while not self._database.closed:
             try:
                 await self.apurge(older_than, batch_size=batch_size, dry_run=dry_run, progress=progress)
             except DatabaseUnavailable as error:
