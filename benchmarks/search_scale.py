@@ -109,7 +109,7 @@ def plans(url: str) -> Iterator[str]:
         for statement, parameters in [step for step in sent if step[0].lstrip().startswith("SELECT")]:
             for row in connection.exec_driver_sql(explain + statement, parameters):
                 step = str(row[-1])
-                if "SCAN zep_sess" in step or "SCAN zep_mess" in step or "Seq Scan on zep" in step:
+                if ("SCAN zep_" in step and "VIRTUAL TABLE INDEX" not in step) or "Seq Scan on zep_" in step:
                     yield step
     engine.dispose()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, FromClause
 
 from ...database import Steps
 from ...dialects import Append, Appended
@@ -43,6 +43,9 @@ class Postings:
 Rows = Sequence[Any]
 """Rows of a query, read by name."""
 
+Key = tuple[str, int]
+"""The session and seq of a message or summary."""
+
 Span = tuple[int, int]
 """The first and last place of messages of one session."""
 
@@ -52,6 +55,8 @@ class SearchIndex(Protocol):
 
     It may name messages that are deleted; the caller reads them, and only what is read and live is a result.
     """
+
+    def __hash__(self) -> int: ...
 
     def terms(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
         """Return what an append has to bring along of each message, made before anything is locked."""
@@ -91,6 +96,14 @@ class SearchIndex(Protocol):
 
     def postings(self, connection: Connection, terms: Sequence[str], scope: Scope) -> Postings:
         """Return messages of *scope* that have one of *terms*."""
+        ...
+
+    def keys(self) -> FromClause:
+        """Return a table, with columns `session_id` and `seq`, of the keys that `named` makes parameters of."""
+        ...
+
+    def named(self, keys: Sequence[Key]) -> dict[str, Any]:
+        """Return the parameters of a statement that reads from `keys`."""
         ...
 
     def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:

@@ -4,13 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ._protocol import Rows
+from ._protocol import Key, Rows
 from .filters import Filter
 from .ranking import Passage, Question, Statistics, rank
 from .tokens import text_of
-
-Key = tuple[str, int]
-"""The session and seq of a message or summary."""
 
 
 class Candidate(NamedTuple):

@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, bindparam, literal, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    literal,
+    select,
+    union_all,
+)
 
 from ...models import Message, SearchResult, Summary, stored
 from ...tables import messages, sessions, summaries
@@ -12,8 +24,10 @@ from .. import messages as message_rows
 from .. import summaries as summary_rows
 from ..chunks import chunked
 from . import lexical, unranked
-from .candidates import Candidate, Key
+from ._protocol import Key, SearchIndex
+from .candidates import Candidate
 from .diversity import alike_by_words, diversified
+from .indexes import index_of
 from .requests import Request
 
 _READ_AT_ONCE = 1_000
@@ -67,36 +81,46 @@ def _result(
     return stored(SearchResult, fields | {"neighbours": list(neighbours)})
 
 
-_LIVE_MESSAGES = (
-    select(messages.c.session_id, *message_rows.COLUMNS)
-    .join_from(messages, sessions, sessions.c.session_id == messages.c.session_id)
-    .where(
-        tuple_(messages.c.session_id, messages.c.seq).in_(bindparam("keys", expanding=True)),
-        messages.c.deleted_at.is_(None),
-        sessions.c.deleted_at.is_(None),
-    )
-)
-_LIVE_SUMMARIES = select(summaries).where(
-    tuple_(summaries.c.session_id, summaries.c.seq).in_(bindparam("keys", expanding=True)),
-    summaries.c.deleted_at.is_(None),
-)
-
-
 def _messages(connection: Connection, keys: Sequence[Key]) -> dict[Key, Message]:
     """Return those of *keys* that are still there: since they were ranked, some may have been deleted."""
-    found: dict[Key, Message] = {}
+    index, found = index_of(connection), {}
     for chunk in chunked(keys, _READ_AT_ONCE):
-        for row in connection.execute(_LIVE_MESSAGES, {"keys": chunk}):
+        for row in connection.execute(_live_messages(index), index.named(chunk)):
             found[row.session_id, row.seq] = message_rows.read([row[1:]])[0]
     return found
 
 
 def _summaries(connection: Connection, keys: Sequence[Key]) -> dict[Key, Summary]:
-    found: dict[Key, Summary] = {}
+    index, found = index_of(connection), {}
     for chunk in chunked(keys, _READ_AT_ONCE):
-        for row in connection.execute(_LIVE_SUMMARIES, {"keys": chunk}):
+        for row in connection.execute(_live_summaries(index), index.named(chunk)):
             found[row.session_id, row.seq] = summary_rows.read_summary(row)
     return found
+
+
+@cache
+def _live_messages(index: SearchIndex) -> Select[*tuple[Any, ...]]:
+    wanted = index.keys()
+    return (
+        select(messages.c.session_id, *message_rows.COLUMNS)
+        .join_from(wanted, messages, _same_key(wanted, messages))
+        .join(sessions, sessions.c.session_id == messages.c.session_id)
+        .where(messages.c.deleted_at.is_(None), sessions.c.deleted_at.is_(None))
+    )
+
+
+@cache
+def _live_summaries(index: SearchIndex) -> Select[*tuple[Any, ...]]:
+    wanted = index.keys()
+    return (
+        select(*summaries.c)
+        .join_from(wanted, summaries, _same_key(wanted, summaries))
+        .where(summaries.c.deleted_at.is_(None))
+    )
+
+
+def _same_key(wanted: FromClause, table: Table) -> ColumnElement[bool]:
+    return and_(table.c.session_id == wanted.c.session_id, table.c.seq == wanted.c.seq)
 
 
 def _neighbours(connection: Connection, keys: Sequence[Key], count: int) -> dict[Key, list[Message]]:

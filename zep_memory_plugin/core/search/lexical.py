@@ -6,8 +6,8 @@ from itertools import islice
 from sqlalchemy import Connection, bindparam, select
 
 from ...tables import messages, sessions
-from ._protocol import SEQ_BITS, Postings, Span
-from .candidates import Candidate, Key, best_first, grouped, ranked
+from ._protocol import SEQ_BITS, Key, Postings, Span
+from .candidates import Candidate, best_first, grouped, ranked
 from .indexes import index_of
 from .ranking import REACH, Question, promising
 from .requests import Request

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Select,
     String,
@@ -32,7 +33,7 @@ from ...database import Stamp, Steps, read_unit, write_unit
 from ...dialects import Append, Appended
 from ...dialects.postgresql import replacing_terms, terms_vector
 from ...tables import UtcDateTime, message_terms, messages, sessions
-from ._protocol import POSTINGS, SEQ_BITS, Postings, Progress, Rows, Scope, Span
+from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Statistics
 from .scopes import size_of
 from .tokens import index_terms, text_of
@@ -141,6 +142,13 @@ class Index:
         shares = _shares(connection, terms)
         rows = _Gathering(connection, scope, terms, {term: shares[term] * total for term in terms})
         return rows.postings(total)
+
+    def keys(self) -> FromClause:
+        arrays = (bindparam("sessions", type_=ARRAY(Text)), bindparam("seqs", type_=ARRAY(BigInteger)))
+        return func.unnest(*arrays).table_valued("session_id", "seq").render_derived("wanted")
+
+    def named(self, keys: Sequence[Key]) -> dict[str, Any]:
+        return {"sessions": [session_id for session_id, _ in keys], "seqs": [seq for _, seq in keys]}
 
     def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
         named = {

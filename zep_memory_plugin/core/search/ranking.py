@@ -8,6 +8,7 @@ while different words of the question, spread over neighbours, add up.
 
 import heapq
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def rank(question: Question, runs: Sequence[Run], statistics: Statistics | None 
     mean = _mean_length(runs)
     ranked: list[Ranked] = []
     for number, (run, said) in enumerate(zip(runs, found, strict=True)):
-        scores = [_score(heard, weights) for heard in _heard(run, said, mean)]
+        scores = [_score(heard, weights) if heard else 0.0 for heard in _heard(run, said, mean)]
         for position, score in enumerate(_dated(scores, run, dates) if dates else scores):
             if score > 0:
                 ranked.append(Ranked(score, bool(said[position]), number, position))
@@ -117,22 +118,17 @@ class Hits:
 
     def __init__(self, wanted: Iterable[str]) -> None:
         self._wanted = frozenset(wanted)
-        self._roots = roots(self._wanted)
+        self._root = re.compile("|".join(map(re.escape, roots(self._wanted))))
 
     def of(self, text: str) -> dict[str, int]:
         """Return how often *text* has each wanted term."""
-        if text.isascii() and not self._may_hit(text):
-            return {}
+        if text.isascii() and not self._root.search(text.lower().replace("'", "")):
+            return {}  # no word of it can have a wanted term, which is far cheaper to know than its words
         hits: dict[str, int] = {}
         for term in terms(text):
             if term in self._wanted:
                 hits[term] = hits.get(term, 0) + 1
         return hits
-
-    def _may_hit(self, text: str) -> bool:
-        """Tell whether *text* has a root of a wanted term: far cheaper than cutting it into words."""
-        plain = text.lower().replace("'", "")
-        return any(root in plain for root in self._roots)
 
 
 def _statistics(found: Sequence[Sequence[Mapping[str, int]]]) -> Statistics:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Select,
     String,
@@ -34,7 +35,7 @@ from sqlalchemy.dialects import sqlite
 from ...database import Stamp, Steps, write_unit
 from ...dialects import Append, Appended, transaction
 from ...tables import MESSAGE_INDEX, UtcDateTime, messages, sessions, unindexed
-from ._protocol import POSTINGS, SEQ_BITS, Postings, Progress, Rows, Scope, Span
+from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Hits, Statistics
 from .scopes import numbers_of, size_of
 from .tokens import LONGEST_TEXT, index_terms, text_of
@@ -181,6 +182,14 @@ class Index:
                 places.setdefault(term, []).append(place)
                 frequency[term] = frequency.get(term, 0) + 1
         return Postings(places, Statistics(frequency, size_of(connection, scope)))
+
+    def keys(self) -> FromClause:
+        each = func.json_each(bindparam("keys")).table_valued("value", name="named")
+        session_id = func.json_extract(each.c.value, "$[0]").label("session_id")
+        return select(session_id, func.json_extract(each.c.value, "$[1]").label("seq")).subquery("wanted")
+
+    def named(self, keys: Sequence[Key]) -> dict[str, Any]:
+        return {"keys": json.dumps(keys)}
 
     def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
         return connection.execute(_LIVE_IN_SPANS, {"spans": json.dumps(spans), "user": user_id}).all()

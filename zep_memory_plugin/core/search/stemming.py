@@ -1,6 +1,6 @@
 """Stems of English words: Porter's algorithm (Program 14, 1980), and the irregular forms that no suffix rule joins."""
 
-from collections.abc import Iterable
+import re
 
 _STEP_2 = {
     "ational": "ate",
@@ -36,6 +36,9 @@ _STEP_3 = {
 }
 _STEP_4 = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize".split()
 
+# The leftmost ending that reaches the end of a word is its longest.
+_ENDING_2, _ENDING_3, _ENDING_4 = (re.compile(f"(?:{'|'.join(step)})$") for step in (_STEP_2, _STEP_3, _STEP_4))
+
 # A question says "buy", the answer "bought".
 _FAMILIES = """
     become became|begin began begun|bend bent|bind bound|bite bit bitten|blow blew blown|break broke broken|
@@ -70,7 +73,7 @@ def roots(stems: frozenset[str]) -> list[str]:
 
 def _without_suffixes(word: str) -> str:
     word = _y_to_i(_without_past(_without_plural(word)))
-    word = _replaced(_replaced(word, _STEP_2), _STEP_3)
+    word = _replaced(_replaced(word, _ENDING_2, _STEP_2), _ENDING_3, _STEP_3)
     return _without_end(_without_step_4(word))
 
 
@@ -102,19 +105,19 @@ def _y_to_i(word: str) -> str:
     return word[:-1] + "i" if word.endswith("y") and "v" in _shape(word[:-1]) else word
 
 
-def _replaced(word: str, suffixes: dict[str, str]) -> str:
-    ending = _longest_ending(word, suffixes)
-    if ending and _measure(word[: -len(ending)]) > 0:
-        return word[: -len(ending)] + suffixes[ending]
+def _replaced(word: str, ending: re.Pattern[str], suffixes: dict[str, str]) -> str:
+    found = ending.search(word)
+    if found and _measure(word[: found.start()]) > 0:
+        return word[: found.start()] + suffixes[found[0]]
     return word
 
 
 def _without_step_4(word: str) -> str:
-    ending = _longest_ending(word, _STEP_4)
-    rest = word[: -len(ending)] if ending else word
-    if _measure(rest) > 1 and (ending != "ion" or rest.endswith(("s", "t"))):
-        return rest
-    return word
+    found = _ENDING_4.search(word)
+    if found is None:
+        return word
+    rest = word[: found.start()]
+    return rest if _measure(rest) > 1 and (found[0] != "ion" or rest.endswith(("s", "t"))) else word
 
 
 def _without_end(word: str) -> str:
@@ -123,10 +126,6 @@ def _without_end(word: str) -> str:
         if measure > 1 or (measure == 1 and not _ends_short(word[:-1])):
             word = word[:-1]
     return word[:-1] if word.endswith("ll") and _measure(word) > 1 else word
-
-
-def _longest_ending(word: str, endings: Iterable[str]) -> str:
-    return max((ending for ending in endings if word.endswith(ending)), key=len, default="")
 
 
 def _shape(word: str) -> str:

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, exists, insert, literal, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select
 
 from ...tables import message_embeddings, messages
 
-_KEYS_AT_ONCE = 10_000
+_REMOVE = delete(message_embeddings).where(
+    message_embeddings.c.session_id == bindparam("session"), message_embeddings.c.seq == bindparam("place")
+)
 
 
 def remove(connection: Connection, keys: Sequence[tuple[str, int]]) -> None:
     """Remove the embeddings of messages, named by session and seq."""
-    key = tuple_(message_embeddings.c.session_id, message_embeddings.c.seq)
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        connection.execute(delete(message_embeddings).where(key.in_(keys[start : start + _KEYS_AT_ONCE])))
+    if keys:
+        connection.execute(_REMOVE, [{"session": session_id, "place": seq} for session_id, seq in keys])
 
 
 def copy(connection: Connection, source: str, target: str) -> None:
