@@ -20,6 +20,7 @@ from .core.search.requests import SearchMode, SearchScope
 from .core.search.requests import request as searching
 from .database import Database
 from .dialects import JsonScalar
+from .embedding import Embedder, aasking, aembed, aembed_all, asking, embed, embed_all, embedding_of
 from .errors import DatabaseUnavailable
 from .models import Memory, Message, MessageStatus, Metadata, PurgeReport, SearchResult, Session, Summary, User
 from .summarizing import Summarizer, asummarize, summarize
@@ -37,8 +38,11 @@ class SessionManager:
     *message_window* is how many messages `get_memory` returns at most when it is not told. *token_counter* counts the
     tokens of a text, once, when it is stored; by default a quarter of its characters. *summarizer* is called with the
     latest summary and the messages to add to it, whenever a write leaves more than *message_window* messages behind
-    that summary. *durability* "full" means that what was acknowledged survives a power loss; with "normal" SQLite may
-    then lose the writes of the last moments, though not in a crash of the program, and writes about four times faster.
+    that summary. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding` or a function from texts to
+    vectors, lets messages be searched by what they mean; it is called after each write, and its failure is logged and
+    made up for at the next write to the session. *durability* "full" means that what was acknowledged survives a power
+    loss; with "normal" SQLite may then lose the writes of the last moments, though not in a crash of the program, and
+    writes about four times faster.
 
     Every method has an async twin with an `a` in front, and one manager serves any number of threads and event loops.
     """
@@ -50,12 +54,14 @@ class SessionManager:
         message_window: int = 12,
         token_counter: TokenCounter | None = None,
         summarizer: Summarizer | None = None,
+        embedder: Embedder | None = None,
         durability: str = "full",
     ) -> None:
         self._database = Database(database, durability=durability)
         self._message_window = core.checks.positive("message_window", message_window)
         self._token_counter = token_counter or estimated_tokens
         self._summarizer = summarizer
+        self._embedding = embedding_of(embedder)
 
     def __repr__(self) -> str:
         return f"SessionManager({self._database.shown_url!r})"
@@ -267,6 +273,8 @@ class SessionManager:
         stored = self._database.write_alone(core.messages.append, session_id, batch, user_id)
         if self._summarizer is not None and stored:
             summarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
+        if self._embedding is not None and stored:
+            embed(self._database, self._embedding, session_id)
         return stored
 
     async def aadd_memory(
@@ -282,6 +290,8 @@ class SessionManager:
         stored = await self._database.awrite_alone(core.messages.append, session_id, batch, user_id)
         if self._summarizer is not None and stored:
             await asummarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
+        if self._embedding is not None and stored:
+            await aembed(self._database, self._embedding, session_id)
         return stored
 
     def replace_memory(
@@ -306,6 +316,8 @@ class SessionManager:
         stored = self._database.write(core.replacement.replace, session_id, batch, user_id)
         if self._summarizer is not None and stored:
             summarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
+        if self._embedding is not None and stored:
+            embed(self._database, self._embedding, session_id)
         return stored
 
     async def areplace_memory(
@@ -324,6 +336,8 @@ class SessionManager:
         stored = await self._database.awrite(core.replacement.replace, session_id, batch, user_id)
         if self._summarizer is not None and stored:
             await asummarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
+        if self._embedding is not None and stored:
+            await aembed(self._database, self._embedding, session_id)
         return stored
 
     def get_memory(self, session_id: str, lastn: int | None = None) -> Memory:
@@ -466,9 +480,11 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._database.drive(
-            core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
-        )
+        steps = core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
+        stored = self._database.drive(steps)
+        if self._embedding is not None and content is not None:
+            embed(self._database, self._embedding, session_id)
+        return stored
 
     async def aupdate_message(
         self, session_id: str, uuid: UUID | str, *, metadata: Metadata | None = None, content: str | None = None
@@ -477,9 +493,11 @@ class SessionManager:
 
         See `update_message`.
         """
-        return await self._database.adrive(
-            core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
-        )
+        steps = core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
+        stored = await self._database.adrive(steps)
+        if self._embedding is not None and content is not None:
+            await aembed(self._database, self._embedding, session_id)
+        return stored
 
     def delete_messages(self, session_id: str, uuids: Iterable[UUID | str]) -> None:
         """Soft-delete messages of a session: all of *uuids*, or none when one is not there.
@@ -617,23 +635,21 @@ class SessionManager:
         Raises:
             InvalidInput: a value is out of bounds, or there is neither a text nor a filter.
         """
-        return self._database.read(
-            finding.find,
-            searching(
-                text,
-                session_id=session_id,
-                user_id=user_id,
-                metadata=metadata,
-                where=where,
-                start_date=start_date,
-                end_date=end_date,
-                scope=scope,
-                mode=mode,
-                mmr_lambda=mmr_lambda,
-                limit=limit,
-                context=context,
-            ),
+        request = searching(
+            text,
+            session_id=session_id,
+            user_id=user_id,
+            metadata=metadata,
+            where=where,
+            start_date=start_date,
+            end_date=end_date,
+            scope=scope,
+            mode=mode,
+            mmr_lambda=mmr_lambda,
+            limit=limit,
+            context=context,
         )
+        return self._database.read(finding.find, asking(request, self._embedding))
 
     async def asearch_memory(
         self,
@@ -652,35 +668,40 @@ class SessionManager:
         context: int = 0,
     ) -> list[SearchResult]:
         """Return the messages that best answer *text*, best first. See `search_memory`."""
-        return await self._database.aread(
-            finding.find,
-            searching(
-                text,
-                session_id=session_id,
-                user_id=user_id,
-                metadata=metadata,
-                where=where,
-                start_date=start_date,
-                end_date=end_date,
-                scope=scope,
-                mode=mode,
-                mmr_lambda=mmr_lambda,
-                limit=limit,
-                context=context,
-            ),
+        request = searching(
+            text,
+            session_id=session_id,
+            user_id=user_id,
+            metadata=metadata,
+            where=where,
+            start_date=start_date,
+            end_date=end_date,
+            scope=scope,
+            mode=mode,
+            mmr_lambda=mmr_lambda,
+            limit=limit,
+            context=context,
         )
+        return await self._database.aread(finding.find, await aasking(request, self._embedding))
 
     def rebuild_search(self, progress: SearchProgress | None = None) -> int:
         """Make the search index anew from the messages, and return how many there are.
 
         Works in short transactions, between which others write and search, more slowly on SQLite. After each,
-        *progress* is called with the number of messages done and about how many there are.
+        *progress* is called with the number of messages done and about how many there are. Then what has no embedding
+        yet is embedded, where there is an embedder; what that raises is raised.
         """
-        return self._database.drive(rebuilding.steps(progress))
+        done = self._database.drive(rebuilding.steps(progress))
+        if self._embedding is not None:
+            embed_all(self._database, self._embedding)
+        return done
 
     async def arebuild_search(self, progress: SearchProgress | None = None) -> int:
         """Make the search index anew from the messages, and return how many there are. See `rebuild_search`."""
-        return await self._database.adrive(rebuilding.steps(progress))
+        done = await self._database.adrive(rebuilding.steps(progress))
+        if self._embedding is not None:
+            await aembed_all(self._database, self._embedding)
+        return done
 
     def add_user(self, user: User) -> User:
         """Store a new user and return it.

@@ -26,7 +26,7 @@ from ..tables import messages, sessions, summaries
 from . import checks
 from . import sessions as session_rows
 from .messages import COLUMNS, OF_SESSION, read, seq_of
-from .search import indexes
+from .search import writes
 from .summaries import COVERED, LIVE_SUMMARY, read_summary
 
 _SUMMARY = "summary"
@@ -101,7 +101,7 @@ def fork(
         return session_rows.get(connection, target)
     for table in (messages, summaries):
         _copy(connection, table, source, target, until)
-    indexes.copy(connection, source, target)
+    writes.copy(connection, source, target)
     return session_rows.get(connection, target)
 
 

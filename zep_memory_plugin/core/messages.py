@@ -19,7 +19,7 @@ from . import checks, jsontext
 from . import sessions as session_rows
 from .batches import NATIVE_FORMAT, Batch, TokenCounter, estimated_tokens, merged_text, written
 from .chunks import chunked
-from .search import indexes
+from .search import writes
 
 _OVERWRITTEN = (
     "role",
@@ -57,7 +57,7 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     if appended is None:
         with transaction(connection):
             appended = _append(connection, stamp, request, new.given)
-    indexes.tend(connection, request.session_id, appended)
+    writes.tend(connection, request.session_id, appended)
     return _as_stored(request.rows, appended)
 
 
@@ -74,9 +74,9 @@ def append_anew(
     ]
     if fresh := [row for row in placed if row["uuid"] not in known]:
         connection.execute(_INSERT, fresh)
-    indexes.drop(connection, request.session_id, [there.seq for there in known.values()])
+    writes.drop(connection, request.session_id, [there.seq for there in known.values()])
     moved = [_moved(connection, stamp, row, known.get(row["uuid"])) for row in placed]
-    indexes.add(connection, request, placed)
+    writes.add(connection, request, placed)
     return _as_stored(placed, moved)
 
 
@@ -99,7 +99,7 @@ def _request(
     connection: Connection, stamp: Stamp, session_id: str, user_id: str | None, new: Batch, *, fresh: bool
 ) -> Append:
     rows = _stamped(new, stamp)
-    return Append(session_id, user_id, rows, stamp.now, fresh, indexes.terms(connection, rows))
+    return Append(session_id, user_id, rows, stamp.now, fresh, writes.terms(connection, rows))
 
 
 def _stamped(new: Batch, stamp: Stamp) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def _append(connection: Connection, stamp: Stamp, request: Append, given: frozen
     ]
     if placed:
         connection.execute(_INSERT, placed)
-        indexes.add(connection, request, placed)
+        writes.add(connection, request, placed)
     new = [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
     return new + _overwrite(connection, request, known)
 
@@ -161,7 +161,7 @@ def _overwrite(connection: Connection, request: Append, known: dict[UUID, Row[An
     due = [(row, there) for row, there in live if not _is_of_this_call(there, request.now)]
     changes = [_change(request, row, there) for row, there in due]
     for row, there in due:
-        indexes.replace(connection, request.session_id, there.seq, row)
+        writes.replace(connection, request.session_id, there.seq, row)
     if changes:
         connection.execute(_OVERWRITE, changes)
     return done + [
@@ -318,7 +318,7 @@ def _changed(
     values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
     if content is not None:
         rewritten = _rewritten(before, content, token_count, estimated_tokens)
-        indexes.replace(connection, session_id, there.seq, {"name": there.name, **rewritten})
+        writes.replace(connection, session_id, there.seq, {"name": there.name, **rewritten})
         values |= rewritten
     place = (messages.c.session_id == session_id, messages.c.seq == there.seq)
     connection.execute(update(messages).where(*place).values(values))

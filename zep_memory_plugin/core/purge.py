@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from ..models import PurgeReport
 from ..tables import PREFIX, messages, sessions, summaries
 from . import checks
-from .search import indexes
+from .search import writes
 
 Progress = Callable[[PurgeReport], None]
 
@@ -107,7 +107,7 @@ def _remove(connection: Connection, stamp: Stamp, table: Table, limit: datetime,
     chosen = tuple_(*keys).in_(batch) if len(keys) > 1 else keys[0].in_(batch)
     # The condition stands twice: a row that was restored meanwhile no longer meets it.
     if table is messages:
-        return indexes.remove(connection, and_(chosen, expired))
+        return writes.remove(connection, and_(chosen, expired))
     return connection.execute(delete(table).where(chosen, expired)).rowcount
 
 
@@ -126,5 +126,5 @@ def _release_space(connection: Connection, stamp: Stamp) -> bool:
 
 
 def _forget_deleted(connection: Connection, stamp: Stamp) -> None:
-    indexes.forget_removed(connection)
+    writes.forget_removed(connection)
     dialect_of(connection).forget_deleted(connection)

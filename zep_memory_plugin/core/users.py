@@ -10,7 +10,7 @@ from ..errors import UserExists, UserNotFound
 from ..models import User
 from ..tables import messages, sessions, summaries, users
 from . import checks, jsontext
-from .search import indexes
+from .search import writes
 
 _NAMES = ("email", "first_name", "last_name")
 
@@ -71,7 +71,7 @@ def erase(connection: Connection, stamp: Stamp, user_id: str) -> None:
         return
     theirs = select(sessions.c.session_id).where(sessions.c.user_id == checked)
     for session_id in connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).scalars().all():
-        indexes.remove(connection, messages.c.session_id == session_id)
+        writes.remove(connection, messages.c.session_id == session_id)
     connection.execute(delete(summaries).where(summaries.c.session_id.in_(theirs)))
     # A session that somebody began for this user meanwhile is theirs, and is not torn apart.
     emptied = ~exists().where(messages.c.session_id == sessions.c.session_id)

@@ -106,6 +106,14 @@ class SearchIndex(Protocol):
         """Return the parameters of a statement that reads from `keys`."""
         ...
 
+    def nearest(self, connection: Connection, question: bytes, scope: Scope, count: int) -> dict[Key, float]:
+        """Return the *count* live messages of *scope* whose embeddings are nearest to *question*, with the cosine."""
+        ...
+
+    def index_vectors(self, connection: Connection, dimensions: int) -> None:
+        """Make the index for embeddings of so many dimensions, where the database can have one."""
+        ...
+
     def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
         """Return what is ranked and filtered of the live messages in *spans*, by span and seq.
 

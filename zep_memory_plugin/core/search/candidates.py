@@ -20,6 +20,7 @@ class Candidate(NamedTuple):
     key: Key
     created_at: datetime
     text: str
+    metadata: str | None
 
 
 def ranked(
@@ -35,7 +36,7 @@ def ranked(
         row = runs[run][position]
         if filtered.passes(row.created_at, row.metadata):
             key = (row.session_id, row.seq)
-            found.append(Candidate(score, says_it, key, row.created_at, passages[run][position].text))
+            found.append(Candidate(score, says_it, key, row.created_at, passages[run][position].text, row.metadata))
     return found
 
 

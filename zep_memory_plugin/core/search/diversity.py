@@ -1,8 +1,10 @@
 """Maximal marginal relevance (Carbonell, Goldstein 1998): results that answer, and differ from each other."""
 
 import math
+import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import mul
 
 from .candidates import Candidate
 from .tokens import terms
@@ -27,6 +29,12 @@ def diversified(candidates: Sequence[Candidate], alike: Likeness, mmr_lambda: fl
         for place in left:
             nearest[place] = max(nearest[place], alike(place, best))
     return [candidates[place] for place in chosen]
+
+
+def alike_by_meaning(vectors: Sequence[bytes]) -> Likeness:
+    """Compare candidates by the cosine of their embeddings, which have length 1."""
+    unpacked = [struct.unpack(f"<{len(vector) // 4}f", vector) for vector in vectors]
+    return lambda one, other: sum(map(mul, unpacked[one], unpacked[other]))
 
 
 def alike_by_words(candidates: Sequence[Candidate]) -> Likeness:

@@ -22,11 +22,10 @@ from ...models import Message, SearchResult, Summary, stored
 from ...tables import messages, sessions, summaries
 from .. import messages as message_rows
 from .. import summaries as summary_rows
-from ..chunks import chunked
-from . import lexical, unranked
+from . import lexical, semantic, unranked, vectors
 from ._protocol import Key, SearchIndex
 from .candidates import Candidate
-from .diversity import alike_by_words, diversified
+from .diversity import Likeness, alike_by_meaning, alike_by_words, diversified
 from .indexes import index_of
 from .requests import Request
 
@@ -61,12 +60,23 @@ def _best(connection: Connection, request: Request) -> list[Candidate]:
     if request.mmr_lambda is None:
         return ordered
     count = len(ordered) if request.limit is None else request.limit
-    return diversified(ordered, alike_by_words(ordered), request.mmr_lambda, count)
+    return diversified(ordered, _likeness(connection, request, ordered), request.mmr_lambda, count)
+
+
+def _likeness(connection: Connection, request: Request, candidates: Sequence[Candidate]) -> Likeness:
+    """Compare by meaning where all have an embedding, else by words."""
+    if request.embedding is not None:
+        found = vectors.of(connection, [candidate.key for candidate in candidates])
+        if len(found) == len(candidates) and len({len(vector) for vector in found.values()}) == 1:
+            return alike_by_meaning([found[candidate.key] for candidate in candidates])
+    return alike_by_words(candidates)
 
 
 def _candidates(connection: Connection, request: Request) -> list[Candidate]:
     if request.of_summaries:
         return unranked.summaries_like(connection, request)
+    if request.embedding is not None:
+        return semantic.candidates(connection, request, request.embedding)
     return lexical.candidates(connection, request)
 
 

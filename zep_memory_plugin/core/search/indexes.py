@@ -1,20 +1,14 @@
-"""The search index of each database, and what the writing operations tell it.
+"""The search index of each database.
 
-A new database is a module beside this one, named as SQLAlchemy names it, and a word in `_NAMES`. What a write tells is
-stored in its transaction.
+A new database is a module beside this one, named as SQLAlchemy names it, and a word in `_NAMES`.
 """
 
-from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import Connection
 
-from ...dialects import Append, Appended
 from ...errors import InvalidInput, shown
-from . import vectors
 from ._protocol import SearchIndex
 
 _NAMES = ("postgresql", "sqlite")
@@ -31,49 +25,3 @@ def _index_named(name: str) -> SearchIndex:
         raise InvalidInput("database", f"is of kind {shown(name)}, in which nothing can be searched")
     index: SearchIndex = import_module(f".{name}", __package__).Index()
     return index
-
-
-def terms(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
-    """Return what an append has to bring along for the index, made before anything is locked."""
-    return index_of(connection).terms(rows)
-
-
-def add(connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
-    """Take in new messages, which stand in a row."""
-    index_of(connection).add(connection, append, placed)
-
-
-def replace(connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
-    """Take in that a message is about to get the name and content of *row*."""
-    index_of(connection).replace(connection, session_id, seq, row)
-    vectors.remove(connection, [(session_id, seq)])
-
-
-def drop(connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
-    """Take in that messages are about to leave their places."""
-    if seqs:
-        index_of(connection).drop(connection, session_id, seqs)
-        vectors.remove(connection, [(session_id, seq) for seq in seqs])
-
-
-def tend(connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
-    """Do now and then, after an append, what appends have left for later, outside a transaction."""
-    index_of(connection).tend(connection, session_id, appended)
-
-
-def copy(connection: Connection, source: str, target: str) -> None:
-    """Take in the messages of the session *target*, which are a copy of *source*'s."""
-    index_of(connection).copy(connection, source, target)
-    vectors.copy(connection, source, target)
-
-
-def remove(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Remove the messages that meet *condition* for good, with all that was derived from them, and count them."""
-    removed = index_of(connection).remove(connection, condition)
-    vectors.remove(connection, [(row.session_id, row.seq) for row in removed])
-    return len(removed)
-
-
-def forget_removed(connection: Connection) -> None:
-    """Leave nothing of removed messages in the index's files, outside a transaction."""
-    index_of(connection).forget_removed(connection)

@@ -33,6 +33,7 @@ from ...database import Stamp, Steps, read_unit, write_unit
 from ...dialects import Append, Appended
 from ...dialects.postgresql import replacing_terms, terms_vector
 from ...tables import UtcDateTime, message_terms, messages, sessions
+from . import pgvector, vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Statistics
 from .scopes import size_of
@@ -57,6 +58,7 @@ _REPLACE = replacing_terms(
         session_id=bindparam("session"), seq=bindparam("place"), terms=terms_vector(bindparam("said", type_=Text))
     )
 )
+_PGVECTOR = select(cast(func.to_regtype("vector"), Text))
 _SHARES = text("""
     SELECT term, share
       FROM pg_stats,
@@ -150,6 +152,15 @@ class Index:
     def named(self, keys: Sequence[Key]) -> dict[str, Any]:
         return {"sessions": [session_id for session_id, _ in keys], "seqs": [seq for _, seq in keys]}
 
+    def nearest(self, connection: Connection, question: bytes, scope: Scope, count: int) -> dict[Key, float]:
+        if _has_pgvector(connection):
+            return pgvector.nearest(connection, question, scope, count)
+        return vectors.best(vectors.compared(connection, question, scope), count)
+
+    def index_vectors(self, connection: Connection, dimensions: int) -> None:
+        if dimensions <= pgvector.MOST_DIMENSIONS and _has_pgvector(connection):
+            connection.execute(pgvector.index_of(dimensions))
+
     def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
         named = {
             "sessions": [postings.session_ids[first >> SEQ_BITS] for first, _ in spans],
@@ -202,6 +213,10 @@ def _remove_orphans(connection: Connection, stamp: Stamp) -> None:
     """Remove the terms of messages that are no more."""
     there = exists().where(messages.c.session_id == message_terms.c.session_id, messages.c.seq == message_terms.c.seq)
     connection.execute(delete(message_terms).where(~there))
+
+
+def _has_pgvector(connection: Connection) -> bool:
+    return connection.execute(_PGVECTOR).scalar_one() is not None
 
 
 def _of_session(connection: Connection, terms: Sequence[str], session_id: str, total: int) -> Postings:

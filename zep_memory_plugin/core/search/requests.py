@@ -90,6 +90,8 @@ def request(
     filters = (metadata, where, start_date, end_date)
     if text in (None, "") and all(given is None or given == {} for given in filters):
         raise InvalidInput("text", "is empty; give a text, metadata, where or a date")
+    if checked.of_summaries and checked.mode != "lexical":
+        raise InvalidInput("mode", f"is {shown(checked.mode)}; summaries are searched by their words only")
     if text in (None, "") and checked.mmr_lambda is not None:
         raise InvalidInput("mmr_lambda", "needs a text to be near to")
     return checked

@@ -35,6 +35,7 @@ from sqlalchemy.dialects import sqlite
 from ...database import Stamp, Steps, write_unit
 from ...dialects import Append, Appended, transaction
 from ...tables import MESSAGE_INDEX, UtcDateTime, messages, sessions, unindexed
+from . import vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Hits, Statistics
 from .scopes import numbers_of, size_of
@@ -130,7 +131,6 @@ class Index:
         _take_in_if_many(connection)
 
     def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
-        _take_in_if_many(connection)
         if _take_out_at(connection, session_id, [seq]):
             _note(connection, session_id, seq, 1)
 
@@ -190,6 +190,12 @@ class Index:
 
     def named(self, keys: Sequence[Key]) -> dict[str, Any]:
         return {"keys": json.dumps(keys)}
+
+    def nearest(self, connection: Connection, question: bytes, scope: Scope, count: int) -> dict[Key, float]:
+        return vectors.best(vectors.compared(connection, question, scope), count)
+
+    def index_vectors(self, connection: Connection, dimensions: int) -> None:
+        """Do nothing: SQLite has no such index."""
 
     def passages(self, connection: Connection, postings: Postings, spans: Sequence[Span], user_id: str | None) -> Rows:
         return connection.execute(_LIVE_IN_SPANS, {"spans": json.dumps(spans), "user": user_id}).all()

@@ -30,7 +30,7 @@ def newest(connection: Connection, request: Request) -> list[Candidate]:
         if request.limit is not None and len(found) >= request.limit:
             break
         if request.filter.describes(row.metadata):
-            found.append(Candidate(0.0, False, (row.session_id, row.seq), row.created_at, row.content))
+            found.append(Candidate(0.0, False, (row.session_id, row.seq), row.created_at, row.content, row.metadata))
     return found
 
 
