@@ -1,8 +1,10 @@
 """What the package offers by name: complete, documented, the same in both colours, and cheap to import and to make."""
 
 import asyncio
+import copy
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,11 +34,39 @@ def test_all_is_sorted_and_names_everything() -> None:
     assert zep_memory_plugin.__all__ == sorted(there)
 
 
+def _is_ours(value: object) -> bool:
+    return inspect.isclass(value) and value.__module__ == zep_memory_plugin.errors.__name__
+
+
 def test_every_error_is_exported_and_of_one_tree() -> None:
-    errors = inspect.getmembers(zep_memory_plugin.errors, inspect.isclass)
+    errors = inspect.getmembers(zep_memory_plugin.errors, _is_ours)
 
     assert {name for name, _ in errors} <= set(zep_memory_plugin.__all__)
     assert all(issubclass(error, ZepMemoryError) for _, error in errors)
+
+
+ERRORS = [
+    zep_memory_plugin.SessionNotFound("a"),
+    zep_memory_plugin.UserNotFound("a"),
+    zep_memory_plugin.MessageNotFound("a", "b"),
+    zep_memory_plugin.SessionExists("a", deleted=True),
+    zep_memory_plugin.UserExists("a"),
+    zep_memory_plugin.SessionOwnedByAnotherUser("a", "b"),
+    zep_memory_plugin.InvalidInput("field", "is wrong"),
+    zep_memory_plugin.SchemaOutdated("1", "2"),
+    zep_memory_plugin.DatabaseUnavailable("away"),
+    zep_memory_plugin.ZepMemoryError("refused"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("copied", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
+def test_an_error_is_the_same_in_another_process(
+    error: ZepMemoryError, copied: Callable[[ZepMemoryError], ZepMemoryError]
+) -> None:
+    other = copied(error)
+
+    assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
 
 
 @pytest.mark.parametrize("name", zep_memory_plugin.__all__)

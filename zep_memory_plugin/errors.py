@@ -12,12 +12,18 @@ ZepMemoryError
 Messages never hold text of a conversation, a password or a driver's words; the driver's error is `__cause__`.
 """
 
+from typing import Any
+
 SHOWN_LENGTH = 60
 """Longest part of an offending value that a message shows, in characters."""
 
 
 class ZepMemoryError(Exception):
     """Any error this package raises by itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its text, not by what its own constructor takes: it must survive the way between two processes.
+        return _again, (type(self), self.args, vars(self))
 
 
 class NotFound(ZepMemoryError, LookupError):
@@ -102,6 +108,14 @@ class SchemaOutdated(ZepMemoryError):
 
 class DatabaseUnavailable(ZepMemoryError, ConnectionError):
     """The database cannot be reached, stayed busy, or refuses to work; a retry may help."""
+
+
+def _again(kind: type[ZepMemoryError], arguments: tuple[object, ...], attributes: dict[str, object]) -> ZepMemoryError:
+    """Return an error of *kind* without calling its constructor."""
+    error = kind.__new__(kind)
+    error.args = arguments
+    vars(error).update(attributes)
+    return error
 
 
 def shown(value: object) -> str:
