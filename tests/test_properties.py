@@ -16,7 +16,7 @@ from tests.support.shared_database import SharedDatabase
 from zep_memory_plugin import Memory, Message, Session, SessionManager, Summary, User, ZepMemoryError
 
 WINDOW = 3
-SESSIONS = ["s1", "s2", "s3"]
+SESSIONS = ["s1", "s2", "s3", "s4"]
 USERS = ["alice", "bob"]
 UUIDS = [uuid5(UUID(int=0), str(number)) for number in range(6)]
 """Few of each, so that they meet again."""
@@ -105,11 +105,15 @@ class Conversations(RuleBasedStateMachine):
     @initialize(first=batches, second=batches, third=batches)
     def begin(self, first: list[Message], second: list[Message], third: list[Message]) -> None:
         """Begin with something to work on: most calls on an empty database say only that nothing is there."""
+        known = [
+            Message(role=("user", "assistant")[place % 2], content="a", uuid=UUIDS[place], metadata={"a": {"e": place}})
+            for place in range(4)
+        ]
         self.do("add_user", User(user_id="alice"))
-        known = [Message(role=("user", "assistant")[place % 2], content="a", uuid=UUIDS[place]) for place in range(4)]
         self.do("add_memory", "s1", [*known, *first], user_id="alice")
-        self.do("add_memory", "s2", [*known[:2], *second])
         self.do("add_summary", "s1", Summary(content="said"), until_uuid=UUIDS[1])
+        self.do("add_memory", "s2", [*known, *second])
+        self.do("delete_messages", "s2", [UUIDS[1], UUIDS[3]])
         self.do("add_memory", "s3", [*known[2:], *third], user_id="bob")
         self.do("delete_session", "s3")
 
@@ -167,8 +171,8 @@ class Conversations(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        self.manager.purge()
-        self.model.purge()
+        report = self.manager.purge()
+        assert (report.sessions, report.messages, report.summaries) == self.model.purge()
 
     @invariant()
     def readers_agree(self) -> None:

@@ -211,11 +211,20 @@ class Model:
         session.summaries = [one for one in session.summaries if one.seq != added.seq] + [added]
         return added
 
-    def purge(self) -> None:
+    def purge(self) -> tuple[int, int, int]:
+        """Remove what is deleted, and count it: sessions, messages, summaries."""
+        before = self._count()
         self._sessions = {key: session for key, session in self._sessions.items() if session.deleted is None}
         for session in self._sessions.values():
             session.messages = [message for message in session.messages if message.deleted is None]
             session.summaries = [summary for summary in session.summaries if summary.deleted is None]
+        sessions, messages, summaries = (was - left for was, left in zip(before, self._count(), strict=True))
+        return sessions, messages, summaries
+
+    def _count(self) -> tuple[int, int, int]:
+        sessions = self._sessions.values()
+        messages = sum(len(session.messages) for session in sessions)
+        return len(sessions), messages, sum(len(session.summaries) for session in sessions)
 
     def list_messages(self, session_id: str) -> list[ModelMessage]:
         session = self._sessions.get(session_id)
