@@ -122,7 +122,6 @@ class Database:
     def __init__(self, database: str | URL | Engine | AsyncEngine, *, durability: str = "full") -> None:
         self._source = engines.source_of(database, durability)
         self._state = _Process()
-        self._prepared = False
         self._closed = False
 
     @property

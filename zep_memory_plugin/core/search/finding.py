@@ -22,6 +22,7 @@ from ...models import Message, SearchResult, Summary, stored
 from ...tables import messages, sessions, summaries
 from .. import messages as message_rows
 from .. import summaries as summary_rows
+from ..chunks import chunked
 from . import lexical, semantic, unranked, vectors
 from ._protocol import Key, SearchIndex
 from .candidates import Candidate
