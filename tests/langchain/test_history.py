@@ -271,3 +271,35 @@ class TestRunnableWithMessageHistory:
         list(self.chain(manager).stream({"question": "first"}, config))
 
         assert [type(message) for message in ZepChatMessageHistory("s", manager).messages] == [HumanMessage, AIMessage]
+
+
+def test_a_search_finds_messages_of_the_session_with_their_scores(manager: SessionManager) -> None:
+    ZepChatMessageHistory("s", manager).add_messages([HumanMessage("I like Lisbon"), HumanMessage("Lisbon is sunny")])
+    ZepChatMessageHistory("other", manager).add_messages([HumanMessage("Lisbon again")])
+    history = ZepChatMessageHistory("s", manager, limit=1)
+
+    found = history.search("like Lisbon")
+
+    assert [result.message.content for result in found if result.message] == ["I like Lisbon", "Lisbon is sunny"]
+    assert found[0].score > found[1].score > 0
+    assert asyncio.run(history.asearch("like Lisbon")) == found
+    assert history.search("like Lisbon", k=1) == found[:1]
+
+
+@pytest.mark.parametrize("query", ["", " \n"])
+def test_a_search_for_nothing_finds_nothing(manager: SessionManager, query: str) -> None:
+    history = ZepChatMessageHistory("s", manager)
+    history.add_messages([HumanMessage("hi")])
+
+    assert history.search(query) == []
+    assert asyncio.run(history.asearch(query)) == []
+
+
+def test_a_search_in_the_session_of_another_user_is_refused(manager: SessionManager) -> None:
+    ZepChatMessageHistory("s", manager, user_id="alice").add_messages([HumanMessage("I like Lisbon")])
+    of_bob = ZepChatMessageHistory("s", manager, user_id="bob")
+
+    with pytest.raises(SessionOwnedByAnotherUser):
+        of_bob.search("Lisbon")
+    with pytest.raises(SessionOwnedByAnotherUser):
+        asyncio.run(of_bob.asearch("Lisbon"))

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from ..errors import SessionNotFound, SessionOwnedByAnotherUser
 from ..manager import SessionManager
-from ..models import Message, Metadata, Session
+from ..models import Message, Metadata, SearchResult, Session
 from ._messages import from_row, from_rows, to_rows, uuid_of
 
 
@@ -59,6 +59,16 @@ class SessionMessages:
             until_seq=until_seq,
         )
         return from_rows(window.whole(rows))
+
+    def search(self, query: str, k: int) -> list[SearchResult]:
+        """Return the *k* messages that best answer *query*, best first; an empty query finds nothing."""
+        self.check_owner()
+        return self.manager.search_memory(query, session_id=self.session_id, limit=k) if query.strip() else []
+
+    async def asearch(self, query: str, k: int) -> list[SearchResult]:
+        """Return the *k* messages that best answer *query*, best first. See `search`."""
+        await self.acheck_owner()
+        return await self.manager.asearch_memory(query, session_id=self.session_id, limit=k) if query.strip() else []
 
     def check_owner(self) -> None:
         """Refuse a session of another user, where a user is named.

@@ -6,6 +6,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 from ..manager import SessionManager
+from ..models import SearchResult
 from ._session import SessionMessages, Window
 
 
@@ -62,6 +63,20 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
         """Return the messages, oldest first. See `get_messages`."""
         await self._session.acheck_owner()
         return await self._session.aread(self._window)
+
+    def search(self, query: str, k: int = 4) -> list[SearchResult]:
+        """Return the *k* messages of the session that best answer *query*, best first, with their scores.
+
+        Looks in all of the session, whatever the window. An empty query finds nothing.
+
+        Raises:
+            SessionOwnedByAnotherUser: the session belongs to someone else.
+        """
+        return self._session.search(query, k)
+
+    async def asearch(self, query: str, k: int = 4) -> list[SearchResult]:
+        """Return the *k* messages of the session that best answer *query*, best first. See `search`."""
+        return await self._session.asearch(query, k)
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Append *messages*, all or none.
