@@ -32,7 +32,10 @@ def run_without(refused: tuple[str, ...], code: str) -> str:
 def test_langchain_core_is_enough() -> None:
     run_without(
         OPTIONAL,
-        "from zep_memory_plugin.langchain import ZepChatMessageHistory, history_factory, with_session_memory",
+        """
+from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepRetriever
+from zep_memory_plugin.langchain import history_factory, with_session_memory
+""",
     )
 
 

@@ -1,4 +1,4 @@
-"""LangChain: histories, runnables, agents and the classic memory on the sessions of a `SessionManager`.
+"""LangChain: histories, runnables, retrievers, agents and the classic memory on the sessions of a `SessionManager`.
 
 Needs `langchain-core`. What needs more of LangChain is imported when it is first asked for.
 """
@@ -7,13 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .history import ZepChatMessageHistory, history_factory
+from .retriever import ZepRetriever
 from .runnable import with_session_memory
 
 if TYPE_CHECKING:
     from .memory import ZepMemory
     from .middleware import ZepMemoryMiddleware
 
-__all__ = ["ZepChatMessageHistory", "ZepMemory", "ZepMemoryMiddleware", "history_factory", "with_session_memory"]
+__all__ = [
+    "ZepChatMessageHistory",
+    "ZepMemory",
+    "ZepMemoryMiddleware",
+    "ZepRetriever",
+    "history_factory",
+    "with_session_memory",
+]
 
 _LATER = {"ZepMemory": ("memory", "langchain-classic"), "ZepMemoryMiddleware": ("middleware", "agents")}
 """Names that need more than `langchain-core`: their module, and the extra that installs what it needs."""
