@@ -34,7 +34,7 @@ def test_langchain_core_is_enough() -> None:
         OPTIONAL,
         """
 from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepRetriever
-from zep_memory_plugin.langchain import history_factory, with_session_memory
+from zep_memory_plugin.langchain import history_factory, search_memory_tool, with_session_memory
 """,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .history import ZepChatMessageHistory, history_factory
 from .retriever import ZepRetriever
 from .runnable import with_session_memory
+from .search_tool import search_memory_tool
 
 if TYPE_CHECKING:
     from .memory import ZepMemory
@@ -20,6 +21,7 @@ __all__ = [
     "ZepMemoryMiddleware",
     "ZepRetriever",
     "history_factory",
+    "search_memory_tool",
     "with_session_memory",
 ]
 

@@ -6,6 +6,11 @@ from typing import Any
 from ..context import CurrentSession, current_session
 from ..errors import InvalidInput
 
+_NAMES = ("session_id", "user_id")
+
+_RUNTIME = "__pregel_runtime"
+"""Where LangGraph keeps the runtime of a run, which has its context; read by key, as LangGraph may not be installed."""
+
 
 def session_of(configurable: Mapping[str, Any]) -> CurrentSession:
     """Return the session that a run's `configurable` names, else that of the surrounding `use_session`.
@@ -31,3 +36,19 @@ def named_session(configurable: Mapping[str, Any]) -> CurrentSession | None:
             return CurrentSession(configurable[key], user_id)
     current = current_session()
     return current and CurrentSession(current.session_id, current.user_id if user_id is None else user_id)
+
+
+def named_user(configurable: Mapping[str, Any]) -> str | None:
+    """Return the user that a run's `configurable` or the surrounding `use_session` names, if any."""
+    user_id: str | None = configurable.get("user_id")
+    if user_id is not None:
+        return user_id
+    current = current_session()
+    return None if current is None else current.user_id
+
+
+def with_context(configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `configurable` of an agent's run with the session and the user that its context names instead."""
+    context = getattr(configurable.get(_RUNTIME), "context", None)
+    named = {key: context.get(key) if isinstance(context, Mapping) else getattr(context, key, None) for key in _NAMES}
+    return {**configurable, **{key: value for key, value in named.items() if value is not None}}
