@@ -3,13 +3,17 @@
 from .async_chat_store import ZepAsyncChatStore
 from .chat_store import ZepChatStore
 from .memory import ZepMemory
+from .memory_block import ZepMemoryBlock
 from .registry import ManagerNotRegistered, register_manager, unregister_manager
+from .retriever import ZepRetriever
 
 __all__ = [
     "ManagerNotRegistered",
     "ZepAsyncChatStore",
     "ZepChatStore",
     "ZepMemory",
+    "ZepMemoryBlock",
+    "ZepRetriever",
     "register_manager",
     "unregister_manager",
 ]

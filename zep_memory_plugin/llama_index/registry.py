@@ -79,7 +79,8 @@ def name_of(manager: SessionManager) -> str:
     return name
 
 
-def _manager(given: object) -> SessionManager:
+def manager_of(given: object) -> SessionManager:
+    """Return *given*, or the manager that is registered under this name."""
     if isinstance(given, str):
         return registered_manager(given)
     if not isinstance(given, SessionManager):
@@ -89,7 +90,7 @@ def _manager(given: object) -> SessionManager:
 
 ManagerField = Annotated[
     SessionManager,
-    BeforeValidator(_manager),
+    BeforeValidator(manager_of),
     PlainSerializer(name_of, return_type=str),
     WithJsonSchema({"type": "string"}),
 ]

@@ -1,0 +1,107 @@
+"""A block of LlamaIndex's `Memory` that recalls what has left the queue."""
+
+import html
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.memory.memory import BaseMemoryBlock
+from llama_index.core.utils import get_tokenizer
+from pydantic import ConfigDict, Field
+
+from ..context import current_session
+from ..errors import InvalidInput
+from ..models import Message
+from .messages import from_messages
+from .registry import ManagerField, registered_manager
+
+MOST_RECALLED = 8
+"""Messages that are recalled at most when nothing else is said."""
+
+
+class ZepMemoryBlock(BaseMemoryBlock[str]):
+    """Shows the model what was said earlier in the session about the latest question, and is no longer in the queue.
+
+    For a `Memory` on a `ZepAsyncChatStore`, which has archived what it looks through: the block stores nothing itself.
+    It searches the session that the memory names, or that of the `use_session` block around the call, so one block
+    serves any number of memories. With *user_id* it recalls only from sessions of that user.
+
+    Each message is a line with its date and role, best first; *limit* bounds them, and when they have to be shortened
+    by so many tokens, as *tokenizer_fn* counts them, the last lines go first. What was said is escaped, so that it
+    cannot pose as the end of the memory or as another line of it.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str = "earlier_messages"
+    description: str | None = "Messages from earlier in this conversation, best match first."
+    priority: int = 1
+    accept_short_term_memory: bool = False
+    manager: ManagerField = Field(default_factory=registered_manager)
+    user_id: str | None = None
+    limit: int = Field(default=MOST_RECALLED, ge=1)
+    tokenizer_fn: Callable[[str], Sequence[Any]] = Field(default_factory=get_tokenizer, exclude=True)
+
+    async def _aget(
+        self, messages: list[ChatMessage] | None = None, session_id: str | None = None, **_ignored: Any
+    ) -> str:
+        question = _question(messages or [])
+        if not question:
+            return ""
+        recalled = await self._recalled(_session(session_id), question, {_shape(message) for message in messages or []})
+        return "\n".join(_line(message) for message in recalled)
+
+    async def _aput(self, messages: list[ChatMessage]) -> None:
+        """Store nothing: the memory's store has archived what the block recalls."""
+
+    async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
+        """Return *content* without so many of its last lines that so many tokens go; None when none is left."""
+        lines = content.split("\n")
+        room = self._tokens(content) - tokens_to_truncate
+        while lines and self._tokens("\n".join(lines)) > room:
+            lines.pop()
+        return "\n".join(lines) or None
+
+    async def _recalled(
+        self, session_id: str, question: str, shown: Collection[tuple[MessageRole, str | None]]
+    ) -> list[Message]:
+        """Return what answers *question* best and is neither active nor *shown* already.
+
+        Messages that the memory has read may have been archived since, so that both are asked.
+        """
+        active = {row.seq for row in await self.manager.aslice_messages(session_id, status="active")}
+        results = await self.manager.asearch_memory(
+            question, session_id=session_id, user_id=self.user_id, limit=self.limit + len(active) + len(shown)
+        )
+        found = [result.message for result in results if result.message is not None]
+        archived = [message for message in found if message.seq not in active and message.content.strip()]
+        told = zip(archived, from_messages(archived), strict=True)
+        return [row for row, message in told if _shape(message) not in shown][: self.limit]
+
+    def _tokens(self, text: str) -> int:
+        return len(self.tokenizer_fn(text))
+
+
+def _question(messages: Sequence[ChatMessage]) -> str:
+    """Return the newest text of the user."""
+    texts = (message.content for message in reversed(messages) if message.role == MessageRole.USER)
+    return next((text for text in texts if text and text.strip()), "")
+
+
+def _shape(message: ChatMessage) -> tuple[MessageRole, str | None]:
+    return message.role, message.content
+
+
+def _line(message: Message) -> str:
+    """Return *message* on one line, its text escaped."""
+    text = html.escape(" ".join(message.content.split()), quote=False)
+    return f"{message.created_at:%Y-%m-%d} {message.role_type}: {text}"
+
+
+def _session(session_id: str | None) -> str:
+    if session_id is not None:
+        return session_id
+    around = current_session()
+    if around is None:
+        raise InvalidInput("session_id", "is not given; use the block in a Memory, or call it inside use_session")
+    return around.session_id
