@@ -231,6 +231,26 @@ def test_the_columns_that_all_frameworks_read_are_always_filled(memory: ZepMemor
     assert (question.role_type, question.content) == ("user", "quote me\nand?")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "args"),
+    [
+        ('{"city": "Rome"}', {"city": "Rome"}),
+        ('{"city', '{"city'),
+        ("[1]", "[1]"),
+        ("[" * 100_000, "[" * 100_000),
+        ('{"x": NaN}', '{"x": NaN}'),
+    ],
+)
+def test_tool_calls_in_the_old_place_fill_the_column(memory: ZepMemory, arguments: str, args: Any) -> None:
+    calls = [{"id": "1", "type": "function", "function": {"name": "look", "arguments": arguments}}, {"strange": True}]
+    message = ChatMessage(role="assistant", blocks=[], additional_kwargs={"tool_calls": calls})
+
+    memory.put(message)
+
+    assert memory.get_all() == [message]
+    assert memory.manager.list_messages("alice-1")[0].tool_calls == [ToolCall(id="1", name="look", args=args)]
+
+
 def test_a_text_is_not_stored_twice(memory: ZepMemory) -> None:
     memory.put(ChatMessage(role="assistant", blocks=[THOUGHT, TextBlock(text="a long answer")]))
 

@@ -66,7 +66,7 @@ def _row(message: ChatMessage, counter: TokenCounter) -> Message:
         role=message.role.value,
         content=_text(message.blocks),
         name=_text_or_none(message.additional_kwargs.get("name")),
-        tool_calls=[_tool_call(block) for block in dumped["blocks"] if block["block_type"] == "tool_call"] or None,
+        tool_calls=_tool_calls(dumped) or None,
         tool_call_id=_text_or_none(message.additional_kwargs.get("tool_call_id")),
         token_count=token_count(message, counter),
     )
@@ -107,8 +107,32 @@ def _text(blocks: Iterable[ContentBlock]) -> str:
     return "\n".join(parts)
 
 
-def _tool_call(block: dict[str, Any]) -> ToolCall:
-    return ToolCall(id=block["tool_call_id"], name=block["tool_name"], args=_arguments(block["tool_kwargs"]))
+def _tool_calls(dumped: dict[str, Any]) -> list[ToolCall]:
+    """Return the tool calls among the blocks, or those beside them, where older integrations put them."""
+    calls = [block for block in dumped["blocks"] if block["block_type"] == "tool_call"]
+    beside = dumped["additional_kwargs"].get("tool_calls")
+    if not calls and isinstance(beside, list):
+        return [call for given in beside for call in _call_of_openai(given)]
+    return [
+        ToolCall(id=block["tool_call_id"], name=block["tool_name"], args=_arguments(block["tool_kwargs"]))
+        for block in calls
+    ]
+
+
+def _call_of_openai(given: Any) -> list[ToolCall]:
+    """Return the call that *given* describes in the shape of OpenAI's API, if it does."""
+    match given:
+        case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
+            return [ToolCall(id=id_, name=name, args=_parsed(arguments))]
+    return []
+
+
+def _parsed(arguments: str) -> dict[str, Any] | str:
+    try:
+        parsed = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    return _arguments(parsed) if isinstance(parsed, dict) else arguments
 
 
 def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | str:
