@@ -120,33 +120,46 @@ def run_awaiting(url: str, write: Write, when_connected: Callable[[], None]) -> 
     return asyncio.run(main())
 
 
-def outcome(run: Runner, database: SharedDatabase, write: Write, proxy: Proxy, when: When | None) -> object:
-    """Return what *write* returns, and all there is afterwards; its connection is cut once unless *when* is None."""
+class Scene:
+    """A database that is filled anew for each write, and the proxy through which that goes."""
 
-    def cut() -> None:
-        if when is not None:
-            proxy.cut(when, b"INSERT INTO zep_messages" if write in one_statement else b"COMMIT")
+    def __init__(self, database: SharedDatabase, beside: SessionManager, proxy: Proxy, run: Runner) -> None:
+        self._database = database
+        self._beside = beside
+        self._proxy = proxy
+        self._run = run
 
-    one_statement = [WRITES[name] for name in IN_ONE_STATEMENT]
-    database.empty()
-    with SessionManager(database.url) as manager:
-        fill(manager)
-        returned = run(proxy.url_for(database.url), write, cut)
-        if isinstance(returned, list) and write[0] in APPENDS:
-            stored = manager.list_messages(write[1][0])
+    def outcome(self, name: str, when: When | None) -> object:
+        """Return what a write returns, and all there is afterwards; unless *when* is None, its connection is cut."""
+
+        def cut() -> None:
+            if when is not None:
+                self._proxy.cut(when, b"INSERT INTO zep_messages" if name in IN_ONE_STATEMENT else b"COMMIT")
+
+        self._database.empty()
+        fill(self._beside)
+        cuts = self._proxy.cuts
+        returned = self._run(self._proxy.url_for(self._database.url), WRITES[name], cut)
+        assert self._proxy.cuts == cuts + (when is not None)
+        self._check_places(name, returned)
+        return comparable(returned), everything(self._beside)
+
+    def _check_places(self, name: str, returned: object) -> None:
+        method, arguments, _ = WRITES[name]
+        if isinstance(returned, list) and method in APPENDS:
+            stored = self._beside.list_messages(arguments[0])
             assert all(message in stored for message in returned)
-        return comparable(returned), everything(manager)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("run", [run_blocking, run_awaiting], ids=["psycopg", "asyncpg"])
 def test_a_write_whose_connection_breaks_ends_as_if_it_had_not(
-    shared_postgres_url: str, shared_database: SharedDatabase, run: Runner, when: When
+    shared_postgres_url: str, shared_database: SharedDatabase, run: Runner
 ) -> None:
     """Before the server hears of it, or after it has done it and nobody heard the answer."""
-    with Proxy.to(shared_postgres_url) as proxy:
-        for cuts, (name, write) in enumerate(WRITES.items(), start=1):
-            disturbed = outcome(run, shared_database, write, proxy, when)
+    with Proxy.to(shared_postgres_url) as proxy, SessionManager(shared_postgres_url) as beside:
+        scene = Scene(shared_database, beside, proxy, run)
+        for name in WRITES:
+            undisturbed = scene.outcome(name, None)
 
-            assert (name, disturbed) == (name, outcome(run, shared_database, write, proxy, None))
-            assert (name, proxy.cuts) == (name, cuts)
+            assert (name, scene.outcome(name, "before")) == (name, undisturbed)
+            assert (name, scene.outcome(name, "after")) == (name, undisturbed)

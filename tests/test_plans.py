@@ -4,18 +4,20 @@ The statements are those that the library sends, caught on an engine of the appl
 """
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, insert
 
 from tests.support.postgres import PostgresServer
 from zep_memory_plugin import Message, SessionManager
+from zep_memory_plugin.tables import sessions
 
 LONG = "long"
 SHORT = "short"
-USERS = 200
 
 Call = Callable[[SessionManager], object]
 Read = Callable[[SessionManager, str], object]
@@ -49,14 +51,27 @@ def messages(count: int) -> list[Message]:
 
 
 def fill(engine: Engine) -> None:
-    """Store a session of 10,000 messages of a token each, one of 20, and 600 of 200 users, few of them deleted."""
+    """Store a session of 10,000 messages of a token each, one of 20, and 5,000 of 500 users, few of them deleted."""
     with SessionManager(engine) as manager:
         manager.add_memory(LONG, messages(10_000))
         manager.add_memory(SHORT, messages(20))
-        for number in range(3 * USERS):
-            manager.add_memory(f"session-{number}", messages(1), user_id=f"user-{number % USERS}")
         for number in range(5):
-            manager.delete_session(f"session-{number}")
+            manager.add_memory(f"deleted-{number}", messages(1))
+            manager.delete_session(f"deleted-{number}")
+    now = datetime.now(UTC)
+    same = {"created_at": now, "updated_at": now, "last_seq": 0}
+    others = [
+        {
+            "session_id": f"other-{number}",
+            "user_id": f"user-{number % 500}",
+            "uuid": uuid4(),
+            "id": 100 + number,
+            **same,
+        }
+        for number in range(5_000)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(sessions), others)
     with engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE")
         connection.commit()
