@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from zep_memory_plugin import Message, SessionManager
 
 SECRET = "the word that must go"
-MESSAGES = [Message(role="user", content=f"{SECRET} {number} " + "x" * 500) for number in range(2000)]
+MESSAGES = [Message(role="user", content=f"{SECRET} {number} " + "x" * 500) for number in range(4000)]
 
 
 def fill(manager: SessionManager) -> None:

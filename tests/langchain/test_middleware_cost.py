@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from tests.langchain.models import ScriptedModel, texts
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepMemoryMiddleware
+from zep_memory_plugin.tables import unindexed
 
 TURNS = 10
 
@@ -28,6 +29,7 @@ class Statements:
 
     def __init__(self, engine: Engine) -> None:
         self.reads = self.writes = 0
+        self.looks = 0  # of search, now and then, whether many messages wait for its index
         self._in_transaction = False
         event.listen(engine, "before_cursor_execute", self._count)
 
@@ -38,6 +40,8 @@ class Statements:
         elif verb in ("COMMIT", "ROLLBACK"):
             self._in_transaction = False
             self.writes += 1
+        elif unindexed.name in statement and not self._in_transaction:
+            self.looks += 1
         elif not self._in_transaction:
             self.reads += verb == "SELECT"
             self.writes += verb != "SELECT"
@@ -72,6 +76,7 @@ def test_a_turn_with_a_round_of_tools_asks_the_database_four_times(
 
     new = [text for n in range(TURNS) for text in (f"new q{n}", "", "3", f"new a{n}")]
     assert statements.reads <= TURNS
+    assert statements.looks <= 1
     assert statements.writes == 3 * TURNS
     assert texts(ZepChatMessageHistory("s", manager).messages[1000:]) == new
     told = texts(model.shown[-1])
