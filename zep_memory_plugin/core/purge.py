@@ -78,9 +78,9 @@ def steps(wanted: Request) -> Steps[PurgeReport]:
 
 def reclaim_steps() -> Steps[None]:
     """Give the space of rows that are gone back, and leave nothing of them in the files."""
-    more = True
-    while more:
-        more = yield write_unit(_release_space)
+    for step in (writes.forget_removed, _release_space):
+        while (yield write_unit(step)):
+            pass
     yield lone_write_unit(_forget_deleted)
 
 
@@ -126,5 +126,4 @@ def _release_space(connection: Connection, stamp: Stamp) -> bool:
 
 
 def _forget_deleted(connection: Connection, stamp: Stamp) -> None:
-    writes.forget_removed(connection)
     dialect_of(connection).forget_deleted(connection)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, FromClause
+from sqlalchemy import ColumnElement, Connection, FromClause, Table
 
 from ...database import Steps
 from ...dialects import Append, Appended
@@ -90,8 +90,8 @@ class SearchIndex(Protocol):
         """Make the index anew from the messages while others go on writing, and count them."""
         ...
 
-    def forget_removed(self, connection: Connection) -> None:
-        """Leave nothing of removed messages in the index's files, outside a transaction."""
+    def forget_removed(self, connection: Connection) -> bool:
+        """Rid the index of what it holds of removed messages, a part at a time, and tell whether there is more."""
         ...
 
     def postings(self, connection: Connection, terms: Sequence[str], scope: Scope) -> Postings:
@@ -104,6 +104,10 @@ class SearchIndex(Protocol):
 
     def named(self, keys: Sequence[Key]) -> dict[str, Any]:
         """Return the parameters of a statement that reads from `keys`."""
+        ...
+
+    def delete(self, connection: Connection, table: Table, keys: Sequence[Key]) -> None:
+        """Delete the rows of *table* with these keys."""
         ...
 
     def nearest(self, connection: Connection, question: bytes, scope: Scope, count: int) -> dict[Key, float]:

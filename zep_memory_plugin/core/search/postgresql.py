@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Table,
     Text,
     and_,
     bindparam,
@@ -102,7 +103,7 @@ class Index:
         connection.execute(_REPLACE, {"session": session_id, "place": seq, "said": said})
 
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
-        _remove_terms(connection, [session_id] * len(seqs), seqs)
+        self.delete(connection, message_terms, [(session_id, seq) for seq in seqs])
 
     def tend(self, connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
         """Do nothing: nothing is left for later."""
@@ -119,7 +120,7 @@ class Index:
     def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
         gone = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq)
         removed = connection.execute(gone).all()
-        _remove_terms(connection, [row.session_id for row in removed], [row.seq for row in removed])
+        self.delete(connection, message_terms, [(row.session_id, row.seq) for row in removed])
         return removed
 
     def rebuild(self, progress: Progress) -> Steps[int]:
@@ -134,8 +135,8 @@ class Index:
         yield write_unit(_remove_orphans)
         return done
 
-    def forget_removed(self, connection: Connection) -> None:
-        """Do nothing: autovacuum does it."""
+    def forget_removed(self, connection: Connection) -> bool:
+        return False  # autovacuum does it
 
     def postings(self, connection: Connection, terms: Sequence[str], scope: Scope) -> Postings:
         total = size_of(connection, scope)
@@ -151,6 +152,11 @@ class Index:
 
     def named(self, keys: Sequence[Key]) -> dict[str, Any]:
         return {"sessions": [session_id for session_id, _ in keys], "seqs": [seq for _, seq in keys]}
+
+    def delete(self, connection: Connection, table: Table, keys: Sequence[Key]) -> None:
+        wanted = self.keys()
+        at_key = delete(table).where(table.c.session_id == wanted.c.session_id, table.c.seq == wanted.c.seq)
+        connection.execute(at_key, self.named(keys))
 
     def nearest(self, connection: Connection, question: bytes, scope: Scope, count: int) -> dict[Key, float]:
         if _has_pgvector(connection):
@@ -169,13 +175,6 @@ class Index:
             "user": user_id,
         }
         return connection.execute(_LIVE_IN_SPANS, named).all()
-
-
-def _remove_terms(connection: Connection, session_ids: Sequence[str], seqs: Sequence[int]) -> None:
-    keys = func.unnest(literal(session_ids, ARRAY(Text)), literal(seqs, ARRAY(BigInteger)))
-    gone = keys.table_valued("session_id", "seq").render_derived("gone")
-    same = (message_terms.c.session_id == gone.c.session_id, message_terms.c.seq == gone.c.seq)
-    connection.execute(delete(message_terms).where(*same))
 
 
 def _read_after(connection: Connection, after: tuple[str, int]) -> Rows:

@@ -88,13 +88,18 @@ def request(
         context=_context(context),
     )
     filters = (metadata, where, start_date, end_date)
-    if text in (None, "") and all(given is None or given == {} for given in filters):
+    _agrees(checked, text in (None, "") and all(given is None or given == {} for given in filters))
+    return checked
+
+
+def _agrees(checked: Request, empty: bool) -> None:
+    """Check what no value can be asked by itself."""
+    if empty:
         raise InvalidInput("text", "is empty; give a text, metadata, where or a date")
     if checked.of_summaries and checked.mode != "lexical":
         raise InvalidInput("mode", f"is {shown(checked.mode)}; summaries are searched by their words only")
-    if text in (None, "") and checked.mmr_lambda is not None:
+    if not checked.text and checked.mmr_lambda is not None and checked.filter:
         raise InvalidInput("mmr_lambda", "needs a text to be near to")
-    return checked
 
 
 def _text(value: object) -> str:

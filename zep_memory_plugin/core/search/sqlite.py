@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Table,
     Text,
     bindparam,
     column,
@@ -63,7 +64,8 @@ _TAKE_IN = insert(_index).values(rowid=bindparam("place"), terms=bindparam("said
 _TAKE_OUT = insert(_index).values(
     {MESSAGE_INDEX: literal_column("'delete'"), "rowid": bindparam("place"), "terms": bindparam("said")}
 )
-_MERGE = insert(_index).values({MESSAGE_INDEX: literal_column("'merge'"), "rank": bindparam("pages")})
+# Below zero: until all there is has become one, without what was deleted.
+_MERGE = insert(_index).values({MESSAGE_INDEX: literal_column("'merge'"), "rank": literal_column(str(-MERGED_PAGES))})
 _CHANGES = select(func.total_changes())
 _NOTE = insert(unindexed).from_select(
     ["first", "count"],
@@ -164,11 +166,10 @@ class Index:
             progress(done, total)
         return done
 
-    def forget_removed(self, connection: Connection) -> None:
-        # A negative number starts a merge of all there is, a positive one goes on with it.
-        pages = -MERGED_PAGES
-        while _merged(connection, pages):
-            pages = MERGED_PAGES
+    def forget_removed(self, connection: Connection) -> bool:
+        before: int = connection.execute(_CHANGES).scalar_one()
+        connection.execute(_MERGE)
+        return int(connection.execute(_CHANGES).scalar_one()) - before > 1
 
     def postings(self, connection: Connection, terms: Sequence[str], scope: Scope) -> Postings:
         restriction = _restriction(scope)
@@ -190,6 +191,10 @@ class Index:
 
     def named(self, keys: Sequence[Key]) -> dict[str, Any]:
         return {"keys": json.dumps(keys)}
+
+    def delete(self, connection: Connection, table: Table, keys: Sequence[Key]) -> None:
+        at_key = delete(table).where(table.c.session_id == bindparam("session"), table.c.seq == bindparam("place"))
+        connection.execute(at_key, [{"session": session_id, "place": seq} for session_id, seq in keys])
 
     def nearest(self, connection: Connection, question: bytes, scope: Scope, count: int) -> dict[Key, float]:
         return vectors.best(vectors.compared(connection, question, scope), count)
@@ -290,13 +295,6 @@ def _take_out(connection: Connection, rows: Rows) -> int:
     if gone:
         connection.execute(_TAKE_OUT, gone)
     return len(gone)
-
-
-def _merged(connection: Connection, pages: int) -> bool:
-    """Merge some pages of the index, and tell whether there was anything to merge."""
-    before: int = connection.execute(_CHANGES).scalar_one()
-    connection.execute(_MERGE, {"pages": pages})
-    return int(connection.execute(_CHANGES).scalar_one()) - before > 1
 
 
 def _numbers(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:

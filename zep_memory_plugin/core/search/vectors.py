@@ -7,7 +7,7 @@ from functools import cache
 from heapq import nlargest
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, insert, literal, select, tuple_
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, insert, literal, select, tuple_
 
 from ...database import Stamp
 from ...dialects import dialect_of
@@ -26,7 +26,6 @@ COMPARED = 20_000
 
 _KEY = tuple_(messages.c.session_id, messages.c.seq)
 _SAME_KEY = and_(message_embeddings.c.session_id == messages.c.session_id, message_embeddings.c.seq == messages.c.seq)
-_AT_KEY = and_(message_embeddings.c.session_id == bindparam("session"), message_embeddings.c.seq == bindparam("place"))
 _DUE = (
     select(
         messages.c.session_id,
@@ -113,8 +112,7 @@ def nearness(question: bytes, vectors: Mapping[Key, bytes]) -> dict[Key, float]:
 def remove(connection: Connection, keys: Sequence[Key]) -> None:
     """Remove the embeddings of messages."""
     if keys:
-        gone = [{"session": session_id, "place": seq} for session_id, seq in keys]
-        connection.execute(delete(message_embeddings).where(_AT_KEY), gone)
+        index_of(connection).delete(connection, message_embeddings, keys)
 
 
 def copy(connection: Connection, source: str, target: str) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection
 
+from ...database import Stamp
 from ...dialects import Append, Appended
 from . import vectors
 from .indexes import index_of
@@ -52,6 +53,6 @@ def remove(connection: Connection, condition: ColumnElement[bool]) -> int:
     return len(removed)
 
 
-def forget_removed(connection: Connection) -> None:
-    """Leave nothing of removed messages in the index's files, outside a transaction."""
-    index_of(connection).forget_removed(connection)
+def forget_removed(connection: Connection, stamp: Stamp) -> bool:
+    """Rid the index of what it still holds of removed messages, a part at a time, and tell whether there is more."""
+    return index_of(connection).forget_removed(connection)
