@@ -160,8 +160,7 @@ def _overwrite(connection: Connection, request: Append, known: dict[UUID, Row[An
     done = [_in_its_place(there) for _, there in live if _is_of_this_call(there, request.now)]
     due = [(row, there) for row, there in live if not _is_of_this_call(there, request.now)]
     changes = [_change(request, row, there) for row, there in due]
-    for row, there in due:
-        writes.replace(connection, request.session_id, there.seq, row)
+    writes.replace(connection, request.session_id, {there.seq: row for row, there in due})
     if changes:
         connection.execute(_OVERWRITE, changes)
     return done + [
@@ -318,7 +317,7 @@ def _changed(
     values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
     if content is not None:
         rewritten = _rewritten(before, content, token_count, estimated_tokens)
-        writes.replace(connection, session_id, there.seq, {"name": there.name, **rewritten})
+        writes.replace(connection, session_id, {there.seq: {"name": there.name, **rewritten}})
         values |= rewritten
     place = (messages.c.session_id == session_id, messages.c.seq == there.seq)
     connection.execute(update(messages).where(*place).values(values))

@@ -66,8 +66,8 @@ class SearchIndex(Protocol):
         """Take in new messages of a session, which are stored by now, *placed* in a row."""
         ...
 
-    def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
-        """Take in that a message is about to get the name and content of *row*."""
+    def replace(self, connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Take in that messages are about to get the name and content of *rows*, by their seq."""
         ...
 
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:

@@ -98,9 +98,11 @@ class Index:
         ]
         connection.execute(_REPLACE, said)
 
-    def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
-        said = index_terms(text_of(row["name"], row["content"]))
-        connection.execute(_REPLACE, {"session": session_id, "place": seq, "said": said})
+    def replace(self, connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        said = {seq: index_terms(text_of(row["name"], row["content"])) for seq, row in rows.items()}
+        connection.execute(
+            _REPLACE, [{"session": session_id, "place": seq, "said": terms} for seq, terms in said.items()]
+        )
 
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
         self.delete(connection, message_terms, [(session_id, seq) for seq in seqs])

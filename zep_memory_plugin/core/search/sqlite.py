@@ -132,9 +132,10 @@ class Index:
         _note(connection, append.session_id, placed[0]["seq"], len(placed))
         _take_in_if_many(connection)
 
-    def replace(self, connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
-        if _take_out_at(connection, session_id, [seq]):
-            _note(connection, session_id, seq, 1)
+    def replace(self, connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        for seq in rows:
+            if _take_out_at(connection, session_id, [seq]):
+                _note(connection, session_id, seq, 1)
 
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
         for start in range(0, len(seqs), TAKEN_AT_ONCE):

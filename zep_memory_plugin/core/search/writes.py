@@ -22,10 +22,11 @@ def add(connection: Connection, append: Append, placed: Sequence[Mapping[str, An
     index_of(connection).add(connection, append, placed)
 
 
-def replace(connection: Connection, session_id: str, seq: int, row: Mapping[str, Any]) -> None:
-    """Take in that a message is about to get the name and content of *row*."""
-    index_of(connection).replace(connection, session_id, seq, row)
-    vectors.remove(connection, [(session_id, seq)])
+def replace(connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """Take in that messages are about to get the name and content of *rows*, by their seq."""
+    if rows:
+        index_of(connection).replace(connection, session_id, rows)
+        vectors.remove(connection, [(session_id, seq) for seq in rows])
 
 
 def drop(connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
