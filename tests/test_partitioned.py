@@ -5,41 +5,50 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, Table, create_engine, event, insert, text
+from sqlalchemy import Engine, create_engine, create_mock_engine, event, insert, text
+from sqlalchemy.schema import ExecutableDDLElement
 
 from zep_memory_plugin import Message, Session, SessionExists, SessionManager, Summary, User
 from zep_memory_plugin.schema import REVISION
-from zep_memory_plugin.tables import messages, schema_version, sessions, summaries, users
+from zep_memory_plugin.tables import metadata, schema_version, tables_of
 
 PARTITIONS = 4
 SESSION = "session"
 
 
-def partitioned(table: Table, metadata: MetaData) -> Table:
-    """Copy *table* as one that is partitioned by session."""
-    copy = table.to_metadata(metadata)
-    copy.dialect_options["postgresql"]["partition_by"] = "HASH (session_id)"
-    return copy
+def statements() -> list[str]:
+    """Return the statements that create the tables of first use."""
+    written: list[str] = []
+    recorder = create_mock_engine("postgresql+psycopg://", lambda statement, *_: written.append(ddl_of(statement)))
+
+    def ddl_of(statement: ExecutableDDLElement) -> str:
+        return str(statement.compile(dialect=recorder.dialect)).strip()
+
+    metadata.create_all(recorder, tables=tables_of("postgresql"), checkfirst=False)
+    return written
+
+
+def partitioned(statement: str) -> list[str]:
+    """Return *statement* so that the table it creates, if it is one with sessions in it, is partitioned by them."""
+    table = re.match(r"CREATE TABLE (\w+)", statement)
+    if not (table and re.search(r"\bsession_id\b", statement)):
+        return [statement]
+    parts = [
+        f"CREATE TABLE {table[1]}_{part} PARTITION OF {table[1]}"
+        f" FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {part})"
+        for part in range(PARTITIONS)
+    ]
+    return [f"{statement} PARTITION BY HASH (session_id)", *parts]
 
 
 @pytest.fixture
 def engine(postgres_url: str) -> Iterator[Engine]:
-    """An engine on a database whose tables of sessions, messages and summaries have four partitions each."""
+    """An engine on a database whose every table with sessions in it has four partitions."""
     engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
-    metadata = MetaData()
-    split = [partitioned(table, metadata) for table in (sessions, messages, summaries)]
-    for table in (users, schema_version):
-        table.to_metadata(metadata)
     with engine.begin() as connection:
-        metadata.create_all(connection)
-        for table in split:
-            for part in range(PARTITIONS):
-                connection.execute(
-                    text(
-                        f"CREATE TABLE {table.name}_{part} PARTITION OF {table.name}"
-                        f" FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {part})"
-                    )
-                )
+        for statement in statements():
+            for part in partitioned(statement):
+                connection.exec_driver_sql(part)
         connection.execute(insert(schema_version).values(version_num=REVISION))
     yield engine
     engine.dispose()
@@ -61,6 +70,7 @@ def test_sessions_are_spread_over_the_partitions(engine: Engine) -> None:
             manager.add_memory(f"session-{number}", talk(2), user_id="owner")
 
         assert len(manager.list_sessions()) == len(manager.get_user_sessions("owner")) == 40
+        assert len(manager.search_memory("text", limit=10)) == 10
     assert all(rows(engine, "zep_sessions"))
     assert [2 * count for count in rows(engine, "zep_sessions")] == rows(engine, "zep_messages")
 
@@ -124,4 +134,5 @@ def test_a_session_lives_its_whole_life_in_its_partition(engine: Engine) -> None
         assert [session.session_id for session in manager.list_sessions()] == ["fork"]
         manager.delete_user("owner")
         assert manager.list_sessions() == []
-    assert sum(rows(engine, "zep_sessions") + rows(engine, "zep_messages") + rows(engine, "zep_summaries")) == 0
+    tables = ("zep_sessions", "zep_messages", "zep_summaries", "zep_message_terms")
+    assert {table: sum(rows(engine, table)) for table in tables} == dict.fromkeys(tables, 0)

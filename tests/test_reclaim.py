@@ -24,7 +24,7 @@ def bytes_of(file: Path) -> bytes:
 
 def assert_reclaimed(file: Path, before: int) -> None:
     content = bytes_of(file)
-    assert len(content) < before / 10
+    assert len(content) < before / 5
     assert SECRET.encode() not in content
 
 
