@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 
+from zep_memory_plugin.tables import ROWID_SEQ_BITS, listing_ids, unindexed
+
 from .peers.bare import COLUMNS, create_tables
 from .peers.bare_sqlite import connect
 from .places import Place
@@ -48,6 +50,14 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         MESSAGE_COLUMNS,
         (_message(session_id(number), seq) for number in range(sessions) for seq in range(1, each + 1)),
     )
+    if place.kind == "sqlite":
+        _store_on_sqlite(place, unindexed.name, ("first", "count"), _waiting(sessions, each))
+        _store_on_sqlite(place, listing_ids.name, ("table_name", "last_id"), [("zep_sessions", sessions)])
+
+
+def _waiting(sessions: int, each: int) -> Iterator[tuple[int, int]]:
+    """Yield that the messages of each session are not in the index of search yet, as an append of them would say."""
+    return (((number + 1) << ROWID_SEQ_BITS | 1, each) for number in range(sessions))
 
 
 def _message(session: str, seq: int) -> tuple[Any, ...]:
