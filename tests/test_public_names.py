@@ -138,6 +138,6 @@ def test_making_a_manager_does_no_io_and_using_it_says_what_is_wrong(url: str) -
 
 def test_a_manager_that_is_not_used_leaves_no_file(tmp_path: Path) -> None:
     with SessionManager(f"sqlite:///{tmp_path / 'zep.db'}") as manager:
-        assert repr(manager) == f"SessionManager('sqlite+pysqlite:///{tmp_path / 'zep.db'}')"
+        assert repr(manager) == f"SessionManager('sqlite:///{tmp_path / 'zep.db'}')"
 
     assert list(tmp_path.iterdir()) == []
