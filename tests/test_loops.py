@@ -133,6 +133,7 @@ def use_in_child(manager: SessionManager) -> int:
         os._exit(status)
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_manager_works_on_both_sides_of_a_fork(durable_url: str) -> None:
     """Though its connections were open, and its threads running, when the process forked."""
     with SessionManager(durable_url) as manager:
