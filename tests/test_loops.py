@@ -5,13 +5,18 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.support import at_once
-from zep_memory_plugin import DatabaseUnavailable, Message, SessionManager
+from zep_memory_plugin import DatabaseUnavailable, Message, Session, SessionManager
+from zep_memory_plugin.database import DEADLINE
 
 DRIVERS = ["sqlite", "sqlite+aiosqlite", "postgresql+psycopg", "postgresql+asyncpg"]
 SESSION = "session"
@@ -100,6 +105,33 @@ def test_blocking_calls_work_inside_a_running_loop(url: str) -> None:
         asyncio.run(main(manager))
 
         assert stored_batches(manager) == once_each(named("awaited", 5) + named("blocking", 5))
+
+
+@pytest.mark.parametrize("driver", ["sqlite+aiosqlite", "postgresql+psycopg_async", "postgresql+asyncpg"])
+def test_a_blocking_call_does_not_wait_for_its_own_loop(driver: str, request: pytest.FixtureRequest) -> None:
+    """The loop cannot end its write, which locks the session, before the call that blocks it returns."""
+
+    async def main(engine: AsyncEngine) -> None:
+        def write_before_the_commit(*call: Any) -> None:
+            if call[2] == "COMMIT" and not refused:
+                with pytest.raises(DatabaseUnavailable, match="this event loop") as caught:
+                    manager.update_session(session)
+                refused.append(caught.value)
+
+        async with SessionManager(engine) as manager:
+            await manager.aadd_memory(SESSION, batch("first"))
+            manager.update_session(session)
+            event.listen(engine.sync_engine, "before_cursor_execute", write_before_the_commit)
+            begun = time.monotonic()
+            await manager.aupdate_session(session)
+            assert time.monotonic() - begun < DEADLINE
+            assert len(refused) == 1
+            assert manager.update_session(session).session_id == SESSION
+        await engine.dispose()
+
+    session = Session(session_id=SESSION, metadata={"a": 1})
+    refused: list[BaseException] = []
+    asyncio.run(main(create_async_engine(url_of(driver, request))))
 
 
 def test_threads_and_loops_share_a_manager(url: str) -> None:

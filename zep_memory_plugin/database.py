@@ -10,9 +10,9 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from . import engines, schema
 from .dialects import transaction
 from .errors import DatabaseUnavailable, ZepMemoryError
-from .failures import DRIVER_ERRORS, is_retryable, translated
+from .failures import DRIVER_ERRORS, is_locked_out, is_retryable, translated
 
 ATTEMPTS = 5
 DEADLINE = 15.0
@@ -38,6 +38,9 @@ SETTLING_TIME = 5.0
 
 READERS = 8
 """Threads in which async callers' reads run, where the driver blocks."""
+
+OWN_LOOP_PATIENCE = 1.0
+"""How long a blocking call waits for locks, in seconds, where the event loop that it blocks has writes under way."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,6 +76,16 @@ class _Loop:
         self.engine = engine
         self.owned = owned
         self.writers = asyncio.Lock()
+        self.locking = 0
+
+    @contextmanager
+    def at_work(self, *, locks: bool) -> Iterator[None]:
+        """Count, for as long as the block, a unit of work that holds locks until the loop goes on with it."""
+        self.locking += locks
+        try:
+            yield
+        finally:
+            self.locking -= locks
 
     def forget(self) -> None:
         """Let go of the connections from outside the loop, which alone could close them."""
@@ -93,6 +106,14 @@ class _Process:
         self.loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
         self.readers: Executor = ThreadPoolExecutor(READERS, thread_name_prefix="zep-memory-read")
         self.writer: Executor = ThreadPoolExecutor(1, thread_name_prefix="zep-memory-write")
+
+    def holds_up_its_locks(self) -> bool:
+        """Tell whether this thread blocks an event loop of its own that has locks."""
+        try:
+            here = self.loops.get(asyncio.get_running_loop())
+        except RuntimeError:
+            return False
+        return here is not None and here.locking > 0
 
     def drop_closed_loops(self) -> None:
         """Forget the engines of event loops that have ended."""
@@ -212,6 +233,8 @@ class Database:
         state = self._here()
         queue = state.lock if self._queues(unit) else nullcontext()
         with queue, self._engine(state).connect() as connection:
+            if self._locks(unit) and state.holds_up_its_locks():
+                return self._do_impatiently(connection, unit)
             return self._doing(state.owns_engine)(connection, unit)
 
     async def _arun(self, unit: Unit) -> Any:
@@ -236,12 +259,10 @@ class Database:
 
     async def _once_awaiting(self, unit: Unit) -> Any:
         here = self._loop(self._here())
-        do = self._doing(here.owned)
-        if not self._queues(unit):
-            async with here.engine.connect() as connection:
-                return await connection.run_sync(do, unit)
-        async with here.writers, here.engine.connect() as connection:
-            return await connection.run_sync(do, unit)
+        queue = here.writers if self._queues(unit) else nullcontext()
+        async with queue, here.engine.connect() as connection:
+            with here.at_work(locks=self._locks(unit)):
+                return await connection.run_sync(self._doing(here.owned), unit)
 
     def _doing(self, owned: bool) -> Callable[[Connection, Unit], Any]:
         return self._do if owned else self._do_as_guest
@@ -251,6 +272,19 @@ class Database:
         with self._source.dialect.autocommit(connection):
             return self._do(connection, unit)
 
+    def _do_impatiently(self, connection: Connection, unit: Unit) -> Any:
+        """Do *unit* in the thread of an event loop whose locks it keeps from being released."""
+        try:
+            with self._source.dialect.impatient(connection, OWN_LOOP_PATIENCE):
+                return self._do(connection, unit)
+        except DRIVER_ERRORS as error:
+            if is_locked_out(error):
+                raise DatabaseUnavailable(
+                    "what is to be written is locked by a write that this event loop awaits; "
+                    "await here, too, or block another thread"
+                ) from error
+            raise
+
     def _do(self, connection: Connection, unit: Unit) -> Any:
         if not self._state.prepared:
             schema.prepare(connection)
@@ -259,6 +293,10 @@ class Database:
             return unit.operation(connection)
         with transaction(connection):
             return unit.operation(connection)
+
+    def _locks(self, unit: Unit) -> bool:
+        """Tell whether *unit* may hold locks over several statements."""
+        return unit.writes or not self._state.prepared
 
     def _queues(self, unit: Unit) -> bool:
         """Tell whether *unit* waits for others of this process, rather than in the driver."""

@@ -36,6 +36,11 @@ def is_retryable(error: BaseException) -> bool:
     return _is_lost(error)
 
 
+def is_locked_out(error: BaseException) -> bool:
+    """Tell whether a lock was waited for in vain."""
+    return _sqlstate(error) == "55P03" or _sqlite_code(error) == sqlite3.SQLITE_BUSY
+
+
 def translated(error: BaseException) -> ZepMemoryError:
     """Return what the caller is told instead of *error*; raise it `from` the original."""
     if (code := _sqlite_code(error)) is not None and code in _SQLITE_REASONS:

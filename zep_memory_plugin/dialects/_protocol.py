@@ -80,6 +80,10 @@ class SqlDialect(Protocol):
         """Roll back the transaction, unless the database has done that already."""
         ...
 
+    def impatient(self, connection: Connection, patience: float) -> AbstractContextManager[None]:
+        """Wait no longer than *patience*, in seconds, for any lock in the block."""
+        ...
+
     def lock_schema(self, connection: Connection) -> None:
         """Keep others from creating the tables until the transaction ends."""
         ...

@@ -88,6 +88,15 @@ class Dialect:
     def roll_back(self, connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")
 
+    @contextmanager
+    def impatient(self, connection: Connection, patience: float) -> Iterator[None]:
+        connection.exec_driver_sql(f"SET lock_timeout = {round(patience * 1000)}")
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                connection.exec_driver_sql("RESET lock_timeout")
+
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
 

@@ -22,8 +22,8 @@ from .statements import take_places
 BUSY_TIMEOUT = 15_000
 """Milliseconds that a connection waits for another process's write; `?timeout=` in the URL, in seconds, wins."""
 
-CHECKPOINT_TIMEOUT = 500
-"""How long a purge waits for readers before it leaves the log of changes to a later checkpoint, in milliseconds."""
+CHECKPOINT_PATIENCE = 0.5
+"""How long a purge waits for readers before it leaves the log of changes to a later checkpoint, in seconds."""
 
 RELEASED_PAGES = 1_000
 """Pages given back per transaction, so that no lock is held for long."""
@@ -93,6 +93,16 @@ class Dialect:
         if driver.in_transaction:  # no longer so when the disk was full, and then ROLLBACK would be an error
             connection.exec_driver_sql("ROLLBACK")
 
+    @contextmanager
+    def impatient(self, connection: Connection, patience: float) -> Iterator[None]:
+        before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={round(patience * 1000)}")
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={before}")
+
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: BEGIN IMMEDIATE has locked the file."""
 
@@ -128,10 +138,8 @@ class Dialect:
         return free > RELEASED_PAGES
 
     def forget_deleted(self, connection: Connection) -> None:
-        patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_TIMEOUT}")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+        with self.impatient(connection, CHECKPOINT_PATIENCE):
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
 
 
 def _value_of(cursor: DBAPICursor, pragma: str) -> Any:
