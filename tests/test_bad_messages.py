@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.conftest import Refuses
-from tests.support.colours import DRIVERS, Backend, Caller
+from tests.support.colours import DRIVERS, ONE_EACH, Backend, Caller
 from tests.support.messages import FIXED, said, texts
 from tests.support.rows import snapshot
 from zep_memory_plugin import Message, Session, Summary, ToolCall, User
@@ -21,6 +21,8 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     """Return one backend of every driver."""
     return request.param
 
+
+on_each_database = pytest.mark.parametrize("backend", ONE_EACH, ids=lambda backend: backend.name)
 
 SAME = {
     "row 25: empty": "",
@@ -98,6 +100,7 @@ def test_row_26_no_content_is_empty_content(memory: Caller) -> None:
     assert memory.list_messages("a") == [stored]
 
 
+@on_each_database
 @pytest.mark.parametrize("field", ["content", "native", "tool_calls"])
 def test_rows_27_and_28_a_message_holds_sixteen_mebibytes(memory: Caller, refuses: Refuses, field: str) -> None:
     def message(size: int) -> Message:
@@ -228,6 +231,7 @@ def test_row_41_an_empty_batch_does_not_touch_the_session(memory: Caller) -> Non
     assert snapshot(memory.manager) == before
 
 
+@on_each_database
 def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Refuses) -> None:
     def endless() -> Iterator[Message]:
         while True:
@@ -242,6 +246,7 @@ def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Ref
     assert memory.count_messages(["b"]) == {"b": 10_000}
 
 
+@on_each_database
 def test_row_42_a_large_batch_of_known_messages_is_rewritten(memory: Caller) -> None:
     stored = memory.add_memory("a", said(*["x"] * 3_000))
     changed = [message.model_copy(update={"content": "y", "metadata": {"a": 1}}) for message in stored[:100]]
@@ -252,6 +257,7 @@ def test_row_42_a_large_batch_of_known_messages_is_rewritten(memory: Caller) -> 
     assert memory.count_messages(["a"]) == {"a": 0}
 
 
+@on_each_database
 def test_row_42_any_number_of_ids_may_be_asked_for(memory: Caller, refuses: Refuses) -> None:
     many = [f"s{number}" for number in range(66_000)]
 

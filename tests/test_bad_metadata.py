@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.colours import DRIVERS, Backend, Caller
+from tests.support.colours import DRIVERS, ONE_EACH, Backend, Caller
 from tests.support.messages import FIXED
 from tests.support.rows import snapshot
 from zep_memory_plugin import InvalidInput, Message, Session, Summary, User
@@ -20,6 +20,9 @@ from zep_memory_plugin import InvalidInput, Message, Session, Summary, User
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Return one backend of every driver."""
     return request.param
+
+
+on_each_database = pytest.mark.parametrize("backend", ONE_EACH, ids=lambda backend: backend.name)
 
 
 def _said(metadata: Any) -> list[Message]:
@@ -184,6 +187,7 @@ REFUSED = {
 }
 
 
+@on_each_database
 @pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED)
 def test_bad_metadata_is_refused_everywhere(written: Caller, value: object) -> None:
     _refused_everywhere(written, WRITES, value)
@@ -260,6 +264,7 @@ REFUSED_FILTERS = {
 }
 
 
+@on_each_database
 @pytest.mark.parametrize("wanted", REFUSED_FILTERS.values(), ids=REFUSED_FILTERS)
 def test_a_bad_filter_is_refused_everywhere(written: Caller, wanted: object) -> None:
     _refused_everywhere(written, FILTERS, wanted)

@@ -3,39 +3,46 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+from tests.support.examples import EXAMPLES, run_example
+
 QUIET = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:zep_memory_plugin"}
 
 
-def run(example: str, *arguments: str, typed: str = "") -> str:
-    """Run an example with *arguments* and return what it prints."""
-    command = [sys.executable, str(EXAMPLES / example), *arguments]
+def chat(*arguments: str, typed: str = "") -> str:
+    """Run the chat as a process of its own that is sent what is *typed*, and return what it prints."""
+    command = [sys.executable, str(EXAMPLES / "chat.py"), *arguments]
     ran = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=100, env=QUIET)
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout
 
 
-@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "chat.py"))
+TESTED_APART = ("chat.py", "llama_index_")  # below, and in tests/llama_index
+ALONE = sorted(path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith(TESTED_APART))
+
+
+@pytest.mark.parametrize("example", ALONE)
 def test_an_example_runs_by_itself(example: str) -> None:
     """Without arguments and without a network."""
-    assert run(example).strip()
+    assert run_example(example).strip()
 
 
 def test_the_life_of_a_session_on_postgres(postgres_url: str) -> None:
     """The same steps, the same words."""
-    assert run("sessions.py", "--database", postgres_url).splitlines() == run("sessions.py").splitlines()[:-1]
+    assert (
+        run_example("sessions.py", "--database", postgres_url).splitlines()
+        == run_example("sessions.py").splitlines()[:-1]
+    )
 
 
 def test_the_chat_goes_on_after_a_restart(sqlite_url: str) -> None:
     """A second process knows what the first was told, and the sessions are listed."""
-    chat = ("chat.py", "--database", sqlite_url, "--session", "trip", "--user", "alice")
-    first = run(*chat, typed="I like Lisbon\n\n")
-    second = run(*chat, typed="What do I like?\n")
-    listed = run("chat.py", "--database", sqlite_url, "--list")
+    trip = ("--database", sqlite_url, "--session", "trip", "--user", "alice")
+    first = chat(*trip, typed="I like Lisbon\n\n")
+    second = chat(*trip, typed="What do I like?\n")
+    listed = chat("--database", sqlite_url, "--list")
 
     assert "0 messages so far" in first
     assert "2 messages so far" in second

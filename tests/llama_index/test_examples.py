@@ -1,19 +1,20 @@
 """The examples for LlamaIndex run offline and show what they say, on both databases."""
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from tests.support.examples import run_example
+from zep_memory_plugin.llama_index import ManagerNotRegistered, unregister_manager
 
 
-def run(example: str, *arguments: str) -> str:
-    command = [sys.executable, str(EXAMPLES / example), *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    return ran.stdout
+@pytest.fixture(autouse=True)
+def nothing_stays_registered() -> Iterator[None]:
+    """Forget the manager that an example registers for the rest of its process."""
+    yield
+    with suppress(ManagerNotRegistered):
+        unregister_manager("app")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def run(example: str, *arguments: str) -> str:
     ],
 )
 def test_an_example_shows_what_is_remembered(example: str, shown: str, shared_postgres_url: str) -> None:
-    by_default = run(example)
+    by_default = run_example(example)
 
     assert shown in by_default
-    assert run(example, "--database", shared_postgres_url) == by_default
+    assert run_example(example, "--database", shared_postgres_url) == by_default

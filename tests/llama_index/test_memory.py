@@ -327,7 +327,7 @@ print([message.content for message in memory.get()])
 """
 
 
-@pytest.mark.parametrize("driver", ["sqlite", "sqlite+aiosqlite", "postgresql", "postgresql+asyncpg"])
+@pytest.mark.parametrize("driver", ["sqlite", "postgresql+asyncpg"])
 def test_a_process_that_closes_nothing_ends(sqlite_url: str, shared_postgres_url: str, driver: str) -> None:
     url = (sqlite_url if "sqlite" in driver else shared_postgres_url).split("://", 1)[1]
 

@@ -137,3 +137,6 @@ BACKENDS = [
 
 DRIVERS = [backend for backend in BACKENDS if backend.name in ("sqlite-sync", "aiosqlite", "postgres-sync", "asyncpg")]
 """One backend for each driver, for what both colours of it share."""
+
+ONE_EACH = [backend for backend in DRIVERS if backend.name in ("sqlite-sync", "asyncpg")]
+"""One backend for each database and each colour, for what takes long and is decided before a driver is asked."""
