@@ -1,8 +1,10 @@
 """PostgreSQL, through psycopg 3 or asyncpg."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
 from functools import cache
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    FromClause,
     Integer,
     Select,
     Table,
@@ -21,10 +24,13 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     func,
     literal,
+    literal_column,
     select,
     true,
+    values,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -37,6 +43,9 @@ from .statements import take_places
 
 SCHEMA_LOCK = 0x7A65705F6D656D
 """Key of the advisory lock under which the tables are created."""
+
+FEW = 4
+"""Messages up to which each value is a parameter of its own, as in a turn; drivers take longer over arrays."""
 
 _ITEM_TYPES: dict[str, TypeEngine[Any]] = {
     "uuid": Uuid(),
@@ -53,6 +62,9 @@ _ITEM_TYPES: dict[str, TypeEngine[Any]] = {
     "native": Text(),
 }
 """The columns of a message that its writer sets, in the order in which they are sent."""
+
+_SENT: dict[str, TypeEngine[Any]] = {**_ITEM_TYPES, "terms": Text()}
+"""What is sent for each message: its columns, and the terms for the index of search."""
 
 _OVERWRITTEN = tuple(name for name in _ITEM_TYPES if name not in ("uuid", "metadata", "created_at"))
 
@@ -112,15 +124,17 @@ class Dialect:
         return cast(document, JSONB).op("@>", is_comparison=True)(cast(literal(json.dumps(wanted)), JSONB))
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
-        parameters: dict[str, Any] = {f"items_{name}": [row[name] for row in append.rows] for name in _ITEM_TYPES}
-        parameters["items_terms"] = [append.terms[row["uuid"]] for row in append.rows]
-        parameters |= {"session": append.session_id, "count": len(append.rows), "now": append.now}
+        rows = [{**row, "terms": append.terms[row["uuid"]]} for row in append.rows]
+        few = len(rows) if len(rows) <= FEW else None
+        parameters = _items(rows) if few is None else _few_items(rows)
+        parameters |= {"session": append.session_id, "count": len(rows), "now": append.now}
         if append.user_id is not None:
             parameters["owner"] = append.user_id
-        found = connection.execute(_append_statement(owned=append.user_id is not None), parameters).all()
+        compiled = _append_compiled(connection.dialect.driver, few, owned=append.user_id is not None)
+        found = connection.exec_driver_sql(compiled.text, compiled.arguments(parameters)).all()
         if not found:
             return None
-        return [Appended(*row) for row in found if row.uuid is not None]
+        return [_appended(row) for row in found if row[0] is not None]
 
     def release_space(self, connection: Connection) -> bool:
         """Do nothing: autovacuum does it."""
@@ -130,17 +144,77 @@ class Dialect:
         """Do nothing: autovacuum does it."""
 
 
+def _few_items(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the parameters of `_few_items_table`."""
+    return {f"{name}_{place}": row[name] for place, row in enumerate(rows, start=1) for name in _SENT}
+
+
+def _few_items_table(count: int) -> FromClause:
+    """Return *count* messages as a table of VALUES, whose parameters are the columns' names and places."""
+    columns = [column(name, type_) for name, type_ in _SENT.items()]
+    rows = [
+        (
+            *(bindparam(f"{name}_{place}", type_=type_) for name, type_ in _SENT.items()),
+            literal_column(str(place)),
+        )
+        for place in range(1, count + 1)
+    ]
+    return values(*columns, column("position", BigInteger), name="item").data(rows)
+
+
+def _items(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the parameters of `_items_table`."""
+    return {name: [row[name] for row in rows] for name in _SENT}
+
+
+def _items_table() -> FromClause:
+    """Return any number of messages as a table of arrays, whose parameters are the columns' names."""
+    arrays = (bindparam(name, type_=ARRAY(type_)) for name, type_ in _SENT.items())
+    return func.unnest(*arrays).table_valued(*_SENT, with_ordinality="position").render_derived("item")
+
+
+def _appended(row: Sequence[Any]) -> Appended:
+    uuid, seq, created_at, updated_at, metadata = row
+    changed_at = None if updated_at is None else updated_at.astimezone(UTC)
+    return Appended(uuid, seq, created_at.astimezone(UTC), changed_at, metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement in a driver's own words, and the parameters that it takes."""
+
+    text: str
+    constants: Mapping[str, Any]
+    order: tuple[str, ...] | None
+    """The names of the parameters in their order, where the driver numbers them."""
+
+    def arguments(self, parameters: Mapping[str, Any]) -> Any:
+        """Return *parameters* as the driver takes them."""
+        given = {**self.constants, **parameters}
+        return given if self.order is None else tuple([given[name] for name in self.order])
+
+
 @cache
-def _append_statement(*, owned: bool) -> Select[Any]:
+def _append_compiled(driver: str, few: int | None, *, owned: bool) -> _Compiled:
+    """Compile the append for a driver, once: to find it in SQLAlchemy's cache takes as long as to send it."""
+    dialect = URL.create(f"postgresql+{driver}").get_dialect()()
+    compiled = _append_statement(few, owned=owned).compile(dialect=dialect)
+    order = compiled.positiontup
+    constants = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
+    return _Compiled(compiled.string, constants, None if order is None else tuple(order))
+
+
+def _append_statement(few: int | None, *, owned: bool) -> Select[Any]:
     """Build the whole append: take the places under the session's row lock, and fill them.
+
+    It is for *few* messages, or for as many as come in arrays.
 
     No row comes back when there is no such session, or it is not the owner's. A message whose uuid is known already
     keeps its place and creation time and gets the new content, unless it is deleted.
     """
     session = take_places(owned=owned).returning(sessions.c.last_seq)
     place = session.cte("session")
-    arrays = (bindparam(f"items_{name}", type_=ARRAY(type_)) for name, type_ in _ITEM_TYPES.items())
-    item = func.unnest(*arrays).table_valued(*_ITEM_TYPES, with_ordinality="position").render_derived("item")
+    item = select(_items_table() if few is None else _few_items_table(few)).cte("item")
     seq = place.c.last_seq - bindparam("count", type_=BigInteger) + item.c.position
     row = select(cast(bindparam("session"), Text), seq, *(item.c[name] for name in _ITEM_TYPES))
     filled = postgresql.insert(messages).from_select(
@@ -159,16 +233,14 @@ def _append_statement(*, owned: bool) -> Select[Any]:
         .returning(messages.c.uuid, messages.c.seq, messages.c.created_at, messages.c.updated_at, messages.c.metadata)
         .cte("stored")
     )
-    return select(stored).select_from(place.outerjoin(stored, true())).add_cte(_indexed(stored))
+    return select(stored).select_from(place.outerjoin(stored, true())).add_cte(_indexed(stored, item))
 
 
-def _indexed(stored: CTE) -> CTE:
-    """Build the part of an append that puts what was *stored* into the search index."""
-    arrays = (bindparam("items_uuid", type_=ARRAY(Uuid())), bindparam("items_terms", type_=ARRAY(Text())))
-    worded = func.unnest(*arrays).table_valued("uuid", "terms").render_derived("worded")
-    row = select(cast(bindparam("session"), Text), stored.c.seq, terms_vector(worded.c.terms))
+def _indexed(stored: CTE, item: CTE) -> CTE:
+    """Build the part of an append that puts what was *stored* of the items into the search index."""
+    row = select(cast(bindparam("session"), Text), stored.c.seq, terms_vector(item.c.terms))
     filled = postgresql.insert(message_terms).from_select(
-        ["session_id", "seq", "terms"], row.join_from(stored, worded, worded.c.uuid == stored.c.uuid)
+        ["session_id", "seq", "terms"], row.join_from(stored, item, item.c.uuid == stored.c.uuid)
     )
     return replacing_terms(filled).cte("indexed")
 
