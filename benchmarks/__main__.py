@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         json.dump(document, sys.stdout, indent=2)
     if not chosen.small:
-        _keep(document, chosen.only, say)
+        _keep(document, say)
     return int(any(not count.held for table in tables for count in table.counts))
 
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--postgres", metavar="URL", help="a server where databases may be created; else one is started"
     )
-    parser.add_argument("--sqlite-only", action="store_true", help="leave Postgres out")
+    parser.add_argument("--on", choices=["sqlite", "postgres"], help="one database only")
     return parser
 
 
@@ -97,11 +97,11 @@ def _places(chosen: argparse.Namespace) -> Iterator[tuple[Places, dict[str, str]
         "sqlalchemy": version("sqlalchemy"),
     }
     with tempfile.TemporaryDirectory(prefix="zep-benchmark-") as folder:
-        if chosen.sqlite_only:
-            yield Places(Path(folder), None), machine
+        if chosen.on == "sqlite":
+            yield Places(Path(folder), ["sqlite"], None), machine
             return
         with server.running(chosen.postgres) as url:
-            places = Places(Path(folder), url)
+            places = Places(Path(folder), [chosen.on] if chosen.on else ["sqlite", "postgres"], url)
             yield places, machine | {"postgres": server.described(url)}
             places.drop_all()
 
@@ -116,11 +116,11 @@ async def _measure(run: Run, works: Sequence[str], say: Callable[[str], None]) -
     return tables
 
 
-def _keep(document: dict[str, Any], works: Sequence[str], say: Callable[[str], None]) -> None:
-    """Put the tables of *works* in the place of older ones, and draw them all."""
+def _keep(document: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Put the tables of *document* in the place of older ones, and draw them all."""
     before = json.loads(RESULTS.read_text())["tables"] if RESULTS.exists() else []
-    kept = [table for table in before if table["work"] not in works] + document["tables"]
-    document["tables"] = sorted(kept, key=lambda table: list(WORKS).index(table["work"]))
+    tables = {(table["title"], table["setting"]): table for table in (*before, *document["tables"])}
+    document["tables"] = sorted(tables.values(), key=lambda table: list(WORKS).index(table["work"]))
     RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     try:
         from . import plot

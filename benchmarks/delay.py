@@ -35,10 +35,10 @@ async def measured(run: Run) -> AsyncIterator[Table]:
 async def _table(run: Run, proxy: Proxy, contenders: list[Contender], work: str) -> Table:
     entries = [_entry(contender, work) for contender in contenders]
     proxy.delay = 0.0
-    await interleaved(entries, 1)  # connects, and prepares statements
+    await interleaved(entries, 1)  # connects, so that no round trip of that is counted
     trips = {entry.name: await _trips(proxy, entry) for entry in entries}
     proxy.delay = DELAY
-    figures = await interleaved(entries, run.scale.fewer_rounds * 2, warm_up=0)
+    figures = await interleaved(entries, run.scale.fewer_rounds * 2)
     title = f"{work.capitalize()} with {DELAY * 1e3:.0f} ms of network delay"
     counts = [
         Count(f"round trips of {name}", count, 1)

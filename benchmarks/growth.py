@@ -6,7 +6,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from .harness import Entry, interleaved, settled, timed
+from .harness import Entry, interleaved, settled
 from .peers import AWAITING, Contender
 from .report import Figure, Goal, Table
 from .run import Run, setting
@@ -48,9 +48,7 @@ async def _grow(run: Run, contenders: Sequence[Contender], figures: dict[str, li
 
 async def _at_size(run: Run, contenders: Sequence[Contender], work: Work, size: int) -> list[Figure]:
     entries = [Entry(each.name, each.kind, partial(work, each), each.awaits) for each in contenders]
-    quick = [entry for entry in entries if await timed(entry) < PATIENCE / 10]
-    slow = [entry for entry in entries if entry not in quick]
-    found = await interleaved(quick, run.scale.rounds // 4) + await interleaved(slow, 3, warm_up=0)
+    found = await interleaved(entries, run.scale.rounds // 4)
     by_name = {figure.name: replace(figure, size=size) for figure in found}
     return [by_name[contender.name] for contender in contenders]
 

@@ -17,6 +17,9 @@ BURST = 5
 WARM_UP = 8
 """Calls of each contender that are not counted; after five, drivers prepare their statements."""
 
+SLOW, VERY_SLOW = 0.02, 0.2
+"""Seconds of a call from which there are fewer of them, and from which one is enough to warm up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -29,17 +32,29 @@ class Entry:
     keeps_order: bool = False
 
 
-async def interleaved(entries: Sequence[Entry], rounds: int, *, warm_up: int = WARM_UP) -> list[Figure]:
-    """Time about *rounds* calls of every entry, in turn, and return the median seconds of each."""
-    for _ in range(warm_up):
-        for entry in entries:
-            await timed(entry)
+async def interleaved(entries: Sequence[Entry], rounds: int) -> list[Figure]:
+    """Time about *rounds* calls of every entry, in turn, and return the median seconds of each.
+
+    Who is slow is called once in every fourth of its turns.
+    """
+    slow = {entry.name for entry in entries if await _warmed_up(entry) > SLOW}
     gc.collect()
-    taken: list[list[float]] = [[] for _ in entries]
-    for _ in range(max(1, rounds // BURST)):
-        for entry, times in zip(entries, taken, strict=True):
-            times += [await timed(entry) for _ in range(min(rounds, BURST))]
-    return [figure(entry, times) for entry, times in zip(entries, taken, strict=True)]
+    taken: dict[str, list[float]] = {entry.name: [] for entry in entries}
+    for turn in range(max(1, rounds // BURST)):
+        for entry in entries:
+            calls = turn % 4 == 0 if entry.name in slow else min(rounds, BURST)
+            taken[entry.name] += [await timed(entry) for _ in range(calls)]
+    return [figure(entry, taken[entry.name]) for entry in entries]
+
+
+async def _warmed_up(entry: Entry) -> float:
+    """Call an entry until drivers have prepared its statements, and return the seconds of the last call."""
+    seconds = 0.0
+    for _ in range(WARM_UP):
+        seconds = await timed(entry)
+        if seconds > VERY_SLOW:
+            break
+    return seconds
 
 
 async def timed(entry: Entry) -> float:

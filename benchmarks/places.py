@@ -1,6 +1,7 @@
 """Databases to measure on: a file or a Postgres database for each contender."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -67,15 +68,11 @@ class Place:
 class Places:
     """Where databases are made."""
 
-    def __init__(self, folder: Path, postgres: str | None) -> None:
+    def __init__(self, folder: Path, kinds: Sequence[Kind], postgres: str | None) -> None:
+        self.kinds = kinds
         self._folder = folder
         self._postgres = postgres
         self._made: list[str] = []
-
-    @property
-    def kinds(self) -> list[Kind]:
-        """The databases that there are."""
-        return ["sqlite"] if self._postgres is None else ["sqlite", "postgres"]
 
     def make(self, kind: Kind, durability: Durability = "full") -> Place:
         """Make a database with a fresh name."""

@@ -10,7 +10,7 @@ from .peers import AWAITING, installed
 from .peers.bare_sqlite import connect
 from .places import Kind, Place
 from .report import Count, Figure, Goal, Table
-from .run import Run
+from .run import DATABASES, Run
 from .workload import TURN, Scale, session_id
 
 EACH = 50
@@ -44,7 +44,7 @@ async def _table(scale: Scale, run: Run, kind: Kind) -> Table:
     title = f"Bytes on disk per message of {len(TURN[0][1])} characters, {sessions:,} sessions of {EACH}"
     counts = [Count("bytes to the bare table, to two digits", round(ratio, 2), EXPECTED[kind], 0.05)]
     return Table(
-        "size", title, "Tables and indexes, after a checkpoint or VACUUM", "bytes", figures,
+        "size", title, f"{DATABASES[kind]}, tables and indexes, after a checkpoint or VACUUM", "bytes", figures,
         [Goal("bytes to the bare table", ratio, 1.6)], counts,
     )  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_the_counts_are_as_before(postgres_server, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("work", ["append", "read", "turns", "growth", "listing", "purge", "load"])
 def test_every_work_runs_on_sqlite(work: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--small", "--sqlite-only", "--only", work]) == 0
+    assert main(["--small", "--on", "sqlite", "--only", work]) == 0
 
     assert "zep_memory_plugin" in capsys.readouterr().out
 
