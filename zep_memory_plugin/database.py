@@ -10,21 +10,21 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from . import engines, schema
 from .dialects import transaction
 from .errors import DatabaseUnavailable, ZepMemoryError
-from .failures import DRIVER_ERRORS, is_locked_out, is_retryable, translated
+from .failures import DRIVER_ERRORS, POOL_IN_USE, is_locked_out, is_retryable, translated
 
 ATTEMPTS = 5
 DEADLINE = 15.0
@@ -32,6 +32,9 @@ DEADLINE = 15.0
 
 LONGEST_PAUSE = 1.0
 """Longest pause between two attempts, in seconds; the first is at most 10 ms."""
+
+LONGEST_WAIT = 30.0
+"""Seconds that an async caller waits for a connection, as long as SQLAlchemy's pool lets a blocking one wait."""
 
 SETTLING_TIME = 5.0
 """How long a cancelled caller waits for its unit of work to end, in seconds."""
@@ -77,6 +80,25 @@ class _Loop:
         self.owned = owned
         self.writers = asyncio.Lock()
         self.locking = 0
+        self._turns = asyncio.Semaphore(engines.CONNECTIONS)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Connect, callers in the order of asking: a pool gives the next connection to whoever comes by just then."""
+        async with self._turn() if self.owned else nullcontext(), self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailable(POOL_IN_USE) from error
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     @contextmanager
     def at_work(self, *, locks: bool) -> Iterator[None]:
@@ -260,7 +282,7 @@ class Database:
     async def _once_awaiting(self, unit: Unit) -> Any:
         here = self._loop(self._here())
         queue = here.writers if self._queues(unit) else nullcontext()
-        async with queue, here.engine.connect() as connection:
+        async with queue, here.connection() as connection:
             with here.at_work(locks=self._locks(unit)):
                 return await connection.run_sync(self._doing(here.owned), unit)
 

@@ -10,6 +10,8 @@ from .errors import DatabaseUnavailable, ZepMemoryError
 DRIVER_ERRORS = (SQLAlchemyError, OSError, sqlite3.Error)
 """What a unit of work may raise that is not ours: SQLAlchemy's, a refused connection, an error while connecting."""
 
+POOL_IN_USE = "every connection of the pool is in use"
+
 _RETRYABLE_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03", "53300"}
 _RETRYABLE_SQLITE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _SQLITE_REASONS = {
@@ -46,7 +48,7 @@ def translated(error: BaseException) -> ZepMemoryError:
     if (code := _sqlite_code(error)) is not None and code in _SQLITE_REASONS:
         return DatabaseUnavailable(_SQLITE_REASONS[code])
     if isinstance(error, PoolTimeout):
-        return DatabaseUnavailable("every connection of the pool is in use")
+        return DatabaseUnavailable(POOL_IN_USE)
     state = _sqlstate(error)
     if is_retryable(error) or (state or "")[:2] in {"08", "28", "3D", "53", "57"}:
         return DatabaseUnavailable(f"the database cannot be reached or stayed busy{_state_note(state)}")
