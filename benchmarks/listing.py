@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import AsyncIterator
+from itertools import cycle
 
 from zep_memory_plugin import SessionManager
 
 from . import bulk
-from .harness import Entry, interleaved, quartiles
+from .harness import Entry, interleaved
 from .places import Kind
 from .plans import scans
-from .report import Count, Figure, Goal, Table
+from .report import Count, Goal, Table
 from .run import Run, setting
 
 CHUNK = 100
 EACH_USER = 100
+PARTS = 15
+"""Chunks that are timed at either end."""
 
 
 async def measured(run: Run) -> AsyncIterator[Table]:
@@ -22,31 +25,25 @@ async def measured(run: Run) -> AsyncIterator[Table]:
         place = run.places.make(kind)
         bulk.add_sessions(place, run.scale.rows, each_user=EACH_USER)
         with SessionManager(place.url) as manager:
-            yield _all(run, kind, manager)
+            yield await _all(run, kind, manager)
             yield await _of_user(run, kind, manager)
 
 
-def _all(run: Run, kind: Kind, manager: SessionManager) -> Table:
-    """List everything once, and compare the chunks at the start with those at the end."""
-    times: list[float] = []
+async def _all(run: Run, kind: Kind, manager: SessionManager) -> Table:
+    """List everything once, and then chunks of the start and of the end in turn."""
     start = time.perf_counter()
-    for _ in manager.list_all_sessions(CHUNK):
-        times.append(time.perf_counter() - start)
-        start = time.perf_counter()
-    part = max(3, len(times) // 20)
-    first, last = times[1 : part + 1], times[-part:]
-    figures = [
-        _chunks(f"zep_memory_plugin, the first {len(first):,} chunks", first),
-        _chunks(f"zep_memory_plugin, the last {len(last):,} chunks", last),
+    ends = [chunk[-1].id or 0 for chunk in manager.list_all_sessions(CHUNK)]
+    seconds = time.perf_counter() - start
+    first, last = cycle([0, *ends[:PARTS]]), cycle(ends[-PARTS - 2 : -1])
+    entries = [
+        Entry("zep_memory_plugin, the first chunks", "ours", lambda: manager.list_sessions(CHUNK, next(first))),
+        Entry("zep_memory_plugin, the last chunks", "ours", lambda: manager.list_sessions(CHUNK, next(last))),
     ]
+    figures = await interleaved(entries, run.scale.rounds)
     goal = Goal("last chunks to first chunks", figures[1].value / figures[0].value, 1.2)
     title = f"List all of {run.scale.rows:,} sessions in chunks of {CHUNK}"
-    return Table("listing", title, setting(kind), "seconds", figures, [goal])
-
-
-def _chunks(name: str, times: list[float]) -> Figure:
-    low, median, high = quartiles(times)
-    return Figure(name, "ours", median, low, high)
+    note = f"all {len(ends):,} chunks together: {seconds:,.1f} s"
+    return Table("listing", title, setting(kind), "seconds", figures, [goal], notes=[note])
 
 
 async def _of_user(run: Run, kind: Kind, manager: SessionManager) -> Table:
