@@ -46,16 +46,16 @@ def _pool(connection: Connection, request: Request, question: bytes, size: int) 
     """Return the candidates before any filter, scored."""
     meant = index_of(connection).nearest(connection, question, request.scope, size)
     if request.mode == "semantic":
-        return _scored(connection, request.scope, meant, ())
+        return _scored(connection, request, meant, ())
     unfiltered = replace(request, filter=Filter(), limit=size, mmr_lambda=None)
     said = {each.key: each for each in lexical.candidates(connection, unfiltered)[:size]}
     if not said:
-        return _scored(connection, request.scope, meant, ())
+        return _scored(connection, request, meant, ())
     meant |= vectors.nearness(question, vectors.of(connection, [key for key in said if key not in meant]))
     words = _standardised({key: said[key].score if key in said else 0.0 for key in {**meant, **said}})
     meaning = _standardised(meant)
     together = {key: score + meaning.get(key, 0.0) for key, score in words.items()}
-    return _scored(connection, request.scope, together, said)
+    return _scored(connection, request, together, said)
 
 
 def _standardised(scores: Mapping[Key, float]) -> dict[Key, float]:
@@ -67,9 +67,12 @@ def _standardised(scores: Mapping[Key, float]) -> dict[Key, float]:
 
 
 def _scored(
-    connection: Connection, scope: Scope, scores: Mapping[Key, float], said: Collection[Key]
+    connection: Connection, request: Request, scores: Mapping[Key, float], said: Collection[Key]
 ) -> list[Candidate]:
-    rows = _rows_of(connection, scope, list(scores))
+    """Read what has these scores: all of it only where a filter may keep out any part."""
+    if not request.filter and request.wanted is not None:
+        scores = vectors.best(scores, 2 * request.wanted)
+    rows = _rows_of(connection, request.scope, list(scores))
     return [
         Candidate(
             scores[row.session_id, row.seq],
