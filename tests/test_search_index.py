@@ -7,8 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, func, select
 
 from zep_memory_plugin import Message, SessionManager
+from zep_memory_plugin.core.search.sqlite import TAKEN_IN
+from zep_memory_plugin.tables import unindexed
 
 WORDS = [f"word{number}" for number in range(12)]
 USERS = ["ann", "bob"]
@@ -216,6 +219,21 @@ def test_a_search_of_a_user_never_shows_anothers_session(manager: SessionManager
     assert [result.session_id for result in manager.search_memory("lynx", user_id="ann")] == ["hers"]
     assert manager.search_memory("lynx", user_id="ann", session_id="his") == []
     assert manager.search_memory("lynx", user_id="nobody") == []
+
+
+def test_a_large_batch_leaves_few_messages_waiting_for_the_index(sqlite_url: str) -> None:
+    """What waits is read by every search, so an import takes in what it brings."""
+    with SessionManager(sqlite_url) as manager:
+        for session in ("a", "a", "b"):
+            manager.add_memory(session, [Message(role="user", content="lynx") for _ in range(5_000)])
+
+        waiting = manager._database.read(_messages_waiting)
+
+    assert waiting < 2 * TAKEN_IN
+
+
+def _messages_waiting(connection: Connection) -> float:
+    return connection.execute(select(func.total(unindexed.c.count))).scalar_one()
 
 
 def test_rebuilding_tells_how_far_it_is(manager: SessionManager) -> None:
