@@ -42,19 +42,20 @@ def estimated_tokens(text: str) -> int:
 def batch(new: Iterable[Message], token_counter: TokenCounter, status: object = "active") -> Batch:
     """Check *new* and make ids for it; no I/O."""
     archived = checks.status(status) == "archived"
-    rows: dict[UUID, dict[str, Any]] = {}
-    given: set[UUID] = set()
+    rows: list[dict[str, Any]] = []
+    places: dict[UUID, int] = {}
     for count, message in enumerate(checks.several("messages", new), start=1):
         if count > checks.LARGEST_BATCH:
             raise InvalidInput("messages", f"are more than {checks.LARGEST_BATCH}; append them in several calls")
         row = written(message, token_counter)
-        if message.uuid is not None:
-            given.add(row["uuid"])
-            _merge_into(row, rows.get(row["uuid"]))
-        rows[row["uuid"]] = row
-    ordered = list(rows.values())
-    merges = any(row["metadata"] and row["uuid"] in given for row in ordered)
-    return Batch(ordered, frozenset(given), merges, archived)
+        if message.uuid is None:
+            rows.append(row)
+            continue
+        place = places.setdefault(row["uuid"], len(rows))
+        _merge_into(row, rows[place : place + 1])
+        rows[place : place + 1] = [row]
+    merges = any(rows[place]["metadata"] for place in places.values())
+    return Batch(rows, frozenset(places), merges, archived)
 
 
 def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
@@ -122,15 +123,15 @@ def _token_count(message: Message, tool_calls: str | None, token_counter: TokenC
 def counted(text: str, token_counter: TokenCounter) -> int:
     """Count the tokens of *text*, and check what the application's function says."""
     tokens: object = token_counter(text)
-    if not isinstance(tokens, SupportsIndex):
+    if type(tokens) is not int and not isinstance(tokens, SupportsIndex):  # the latter alone takes as long as the rest
         raise InvalidInput("token_counter", f"returned a {type(tokens).__name__}, not a whole number")
     return checks.token_count(index(tokens), "token_counter")
 
 
-def _merge_into(row: dict[str, Any], earlier: dict[str, Any] | None) -> None:
-    """Let *row* take the place of an earlier one of the same batch and uuid, metadata merged."""
-    if earlier is not None:
-        row["metadata"] = merged_text(earlier["metadata"], row["metadata"])
+def _merge_into(row: dict[str, Any], earlier: list[dict[str, Any]]) -> None:
+    """Let *row* take the place of an *earlier* one of the same batch and uuid, if there is one, metadata merged."""
+    for replaced in earlier:
+        row["metadata"] = merged_text(replaced["metadata"], row["metadata"])
 
 
 def merged_text(old: str | None, new: str | None) -> str | None:

@@ -56,7 +56,9 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
     appended = dialect_of(connection).append_at_once(connection, request) if plain else None
     if appended is None:
         with transaction(connection):
-            appended = _append(connection, stamp, request, new.given)
+            appended = _append_to_new(connection, stamp, request) if plain and request.fresh else None
+            if appended is None:
+                appended = _append(connection, stamp, request, new.given)
     writes.tend(connection, request.session_id, appended)
     return _as_stored(request.rows, appended)
 
@@ -105,6 +107,14 @@ def _request(
 def _stamped(new: Batch, stamp: Stamp) -> list[dict[str, Any]]:
     archived_at = stamp.now if new.archived else None
     return [{**row, "created_at": row["created_at"] or stamp.now, "archived_at": archived_at} for row in new.rows]
+
+
+def _append_to_new(connection: Connection, stamp: Stamp, request: Append) -> list[Appended] | None:
+    """Append to a session that is created for it, or return None where it is there already."""
+    if not session_rows.create(connection, stamp, request.session_id):
+        return None
+    session_rows.own(connection, stamp, request.session_id, None, request.user_id)
+    return dialect_of(connection).append_at_once(connection, request)
 
 
 def _append(connection: Connection, stamp: Stamp, request: Append, given: frozenset[UUID]) -> list[Appended]:
@@ -190,14 +200,21 @@ def _change(request: Append, row: dict[str, Any], stored: Row[Any]) -> dict[str,
     }
 
 
-def _as_stored(rows: Sequence[dict[str, Any]], appended: Iterable[Appended]) -> list[Message]:
+def _as_stored(rows: Sequence[dict[str, Any]], appended: Sequence[Appended]) -> list[Message]:
     """Return the messages that are stored, in the order of *rows*."""
-    places = {place.uuid: place for place in appended}
-    kept = ((row, places[row["uuid"]]) for row in rows if row["uuid"] in places)
+    kept = _placed(rows, appended)
     return [
         _message((*(row[name] for name in _WRITTEN), place.seq, place.created_at, place.updated_at, place.metadata))
         for row, place in kept
     ]
+
+
+def _placed(rows: Sequence[dict[str, Any]], appended: Sequence[Appended]) -> Iterable[tuple[dict[str, Any], Appended]]:
+    """Return each of *rows* that has a place with that place."""
+    if len(rows) == len(appended) and all(row["uuid"] is place.uuid for row, place in zip(rows, appended, strict=True)):
+        return zip(rows, appended, strict=True)
+    places = {place.uuid: place for place in appended}
+    return ((row, places[row["uuid"]]) for row in rows if row["uuid"] in places)
 
 
 _WRITTEN = ("uuid", *_OVERWRITTEN)

@@ -101,7 +101,9 @@ class SqlDialect(Protocol):
         ...
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
-        """Append to a session that is there, in the fastest way that the database has, outside a transaction.
+        """Append to a session that is there, in the fastest way that the database has.
+
+        That is in the open transaction, or in one of its own.
 
         Return None, with nothing changed, where there is no such way, the session is new, or its owner is not settled.
         """

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -124,7 +124,8 @@ class Dialect:
         if not append.fresh:
             return None
         send = _sender(connection)
-        with transaction(connection, send):
+        driver: Any = connection.connection.driver_connection
+        with nullcontext() if driver.in_transaction else transaction(connection, send):
             taken = _take_places(send, append)
             return None if taken is None else _fill_places(send, append, *taken)
 
