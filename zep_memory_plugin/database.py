@@ -19,7 +19,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 from . import engines, schema
 from .dialects import transaction
@@ -83,15 +84,13 @@ class _Loop:
         self._turns = asyncio.Semaphore(engines.CONNECTIONS)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """Connect, callers in the order of asking: a pool gives the next connection to whoever comes by just then."""
-        async with self._turn() if self.owned else nullcontext(), self.engine.connect() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a connection in the order of asking: a pool gives the next one to whoever comes by just then."""
+        if not self.owned:
+            yield
+            return
         try:
-            async with asyncio.timeout(LONGEST_WAIT):
+            async with asyncio.timeout(LONGEST_WAIT) if self._turns.locked() else nullcontext():
                 await self._turns.acquire()
         except TimeoutError as error:
             raise DatabaseUnavailable(POOL_IN_USE) from error
@@ -282,9 +281,14 @@ class Database:
     async def _once_awaiting(self, unit: Unit) -> Any:
         here = self._loop(self._here())
         queue = here.writers if self._queues(unit) else nullcontext()
-        async with queue, here.connection() as connection:
+        async with queue, here.turn():
             with here.at_work(locks=self._locks(unit)):
-                return await connection.run_sync(self._doing(here.owned), unit)
+                # An AsyncConnection would switch to the driver and back again for connecting and for closing, too.
+                return await greenlet_spawn(self._connected, here, unit)
+
+    def _connected(self, here: _Loop, unit: Unit) -> Any:
+        with here.engine.sync_engine.connect() as connection:
+            return self._doing(here.owned)(connection, unit)
 
     def _doing(self, owned: bool) -> Callable[[Connection, Unit], Any]:
         return self._do if owned else self._do_as_guest

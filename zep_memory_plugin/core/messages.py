@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from ..database import Stamp, Steps, read_unit, write_unit
 from ..dialects import Append, Appended, dialect_of, transaction
+from ..dialects.prepared import Prepared
 from ..dialects.statements import take_places
 from ..errors import MessageNotFound
 from ..models import Message, Metadata, ToolCall, stored
@@ -259,15 +260,15 @@ def read(rows: Iterable[Sequence[Any]]) -> list[Message]:
     return [_message(row) for row in rows]
 
 
-_LISTED = select(*COLUMNS).where(OF_SESSION, messages.c.seq > bindparam("cursor")).order_by(messages.c.seq)
+_AFTER = select(*COLUMNS).where(OF_SESSION, messages.c.seq > bindparam("cursor")).order_by(messages.c.seq)
+_ALL_AFTER, _SOME_AFTER = Prepared(_AFTER), Prepared(_AFTER.limit(bindparam("count")))
 _BY_UUID = select(*COLUMNS).where(OF_SESSION, messages.c.uuid == bindparam("uuid"))
 
 
 def listed(connection: Connection, session_id: str, limit: int | None, cursor: int) -> list[Message]:
     """Return messages in order, those after the seq *cursor*."""
-    place = {"session": checks.session_id(session_id), "cursor": checks.cursor(cursor)}
-    query = _LISTED if checks.limit(limit) is None else _LISTED.limit(limit)
-    return read(connection.execute(query, place))
+    place = {"session": checks.session_id(session_id), "cursor": checks.cursor(cursor), "count": checks.limit(limit)}
+    return read((_ALL_AFTER if limit is None else _SOME_AFTER).rows(connection, place))
 
 
 def get(connection: Connection, session_id: str, uuid: object) -> Message:

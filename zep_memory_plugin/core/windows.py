@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, func, select
 
+from ..dialects.prepared import Prepared
 from ..models import Message
 from ..tables import messages
 from . import checks
@@ -36,11 +37,15 @@ def newest(
         whole_turns=whole_turns,
         until=until is not None,
     )
-    return read(reversed(connection.execute(query, bounds).all()))
+    return read(reversed(query.rows(connection, bounds)))
 
 
 @cache
-def _newest(*, counted: bool, bounded: bool, whole_turns: bool, until: bool) -> Select[Any]:
+def _newest(*, counted: bool, bounded: bool, whole_turns: bool, until: bool) -> Prepared:
+    return Prepared(_newest_statement(counted=counted, bounded=bounded, whole_turns=whole_turns, until=until))
+
+
+def _newest_statement(*, counted: bool, bounded: bool, whole_turns: bool, until: bool) -> Select[Any]:
     """Build the statement for a window of the parameter `count` messages, *bounded* by the parameter `tokens`.
 
     Not *counted*, it is for all messages; with *until*, what came after the place `until` is as if it were not there.

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC
 from functools import cache
 from typing import Any
 
@@ -39,6 +37,7 @@ from sqlalchemy.types import TypeEngine
 
 from ..tables import message_terms, messages, sessions
 from ._protocol import Append, Appended, JsonScalar, Send
+from .prepared import Prepared
 from .statements import take_places
 
 SCHEMA_LOCK = 0x7A65705F6D656D
@@ -130,11 +129,10 @@ class Dialect:
         parameters |= {"session": append.session_id, "count": len(rows), "now": append.now}
         if append.user_id is not None:
             parameters["owner"] = append.user_id
-        compiled = _append_compiled(connection.dialect.driver, few, owned=append.user_id is not None)
-        found = connection.exec_driver_sql(compiled.text, compiled.arguments(parameters)).all()
+        found = _appending(few, owned=append.user_id is not None).rows(connection, parameters)
         if not found:
             return None
-        return [_appended(row) for row in found if row[0] is not None]
+        return [Appended(*row) for row in found if row[0] is not None]
 
     def release_space(self, connection: Connection) -> bool:
         """Do nothing: autovacuum does it."""
@@ -173,35 +171,9 @@ def _items_table() -> FromClause:
     return func.unnest(*arrays).table_valued(*_SENT, with_ordinality="position").render_derived("item")
 
 
-def _appended(row: Sequence[Any]) -> Appended:
-    uuid, seq, created_at, updated_at, metadata = row
-    changed_at = None if updated_at is None else updated_at.astimezone(UTC)
-    return Appended(uuid, seq, created_at.astimezone(UTC), changed_at, metadata)
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A statement in a driver's own words, and the parameters that it takes."""
-
-    text: str
-    constants: Mapping[str, Any]
-    order: tuple[str, ...] | None
-    """The names of the parameters in their order, where the driver numbers them."""
-
-    def arguments(self, parameters: Mapping[str, Any]) -> Any:
-        """Return *parameters* as the driver takes them."""
-        given = {**self.constants, **parameters}
-        return given if self.order is None else tuple([given[name] for name in self.order])
-
-
 @cache
-def _append_compiled(driver: str, few: int | None, *, owned: bool) -> _Compiled:
-    """Compile the append for a driver, once: to find it in SQLAlchemy's cache takes as long as to send it."""
-    dialect = URL.create(f"postgresql+{driver}").get_dialect()()
-    compiled = _append_statement(few, owned=owned).compile(dialect=dialect)
-    order = compiled.positiontup
-    constants = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
-    return _Compiled(compiled.string, constants, None if order is None else tuple(order))
+def _appending(few: int | None, *, owned: bool) -> Prepared:
+    return Prepared(_append_statement(few, owned=owned))
 
 
 def _append_statement(few: int | None, *, owned: bool) -> Select[Any]:

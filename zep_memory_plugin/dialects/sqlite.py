@@ -3,20 +3,18 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import URL, ClauseElement, ColumnElement, Connection, Table, and_, case, exists, func, literal, select
+from sqlalchemy import URL, ColumnElement, Connection, Table, and_, case, exists, func, literal, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.sql.compiler import SQLCompiler
 
-from ..tables import ROWID_SEQ_BITS, listing_ids, messages, microseconds, sessions, unindexed
+from ..tables import ROWID_SEQ_BITS, listing_ids, messages, sessions, unindexed
 from . import transaction
-from ._protocol import Append, Appended, JsonScalar, Row, Send
+from ._protocol import Append, Appended, JsonScalar, Send
+from .prepared import Prepared, sender
 from .statements import take_places
 
 BUSY_TIMEOUT = 15_000
@@ -123,11 +121,17 @@ class Dialect:
         """Append messages whose uuids are new, with statements that were compiled once and are sent as they are."""
         if not append.fresh:
             return None
-        send = _sender(connection)
+        send = sender(connection)
         driver: Any = connection.connection.driver_connection
         with nullcontext() if driver.in_transaction else transaction(connection, send):
-            taken = _take_places(send, append)
-            return None if taken is None else _fill_places(send, append, *taken)
+            places = {
+                "session": append.session_id,
+                "count": len(append.rows),
+                "now": append.now,
+                "owner": append.user_id,
+            }
+            taken = _taking(owned=append.user_id is not None).rows(connection, places, send)
+            return _fill_places(connection, send, append, *taken[0]) if taken else None
 
     def release_space(self, connection: Connection) -> bool:
         if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != _INCREMENTAL:
@@ -148,79 +152,22 @@ def _value_of(cursor: DBAPICursor, pragma: str) -> Any:
     return cast("Sequence[Any]", cursor.fetchone())[0]
 
 
-def _sender(connection: Connection) -> Send:
-    """Return what sends statements past SQLAlchemy, whose own part in a small one takes longer than SQLite's.
-
-    Where someone watches what is sent, by an event or a log, that is SQLAlchemy after all.
-    """
-    watchers = connection.engine.dispatch
-    if watchers.before_cursor_execute or watchers.after_cursor_execute:
-        return connection.exec_driver_sql
-    if connection.engine.logger.isEnabledFor(logging.INFO):
-        return connection.exec_driver_sql
-    driver = connection.connection
-
-    def send(statement: str, parameters: Any = ()) -> Any:
-        cursor = driver.cursor()
-        execute = cursor.executemany if isinstance(parameters, list) else cursor.execute
-        execute(statement, parameters)
-        return cursor
-
-    return send
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A statement in SQLite's own words, and the names of its parameters in their order."""
-
-    text: str
-    names: tuple[str, ...]
-
-
-def _compiled(statement: ClauseElement, **options: Any) -> _Compiled:
-    compiled = cast("SQLCompiler", statement.compile(dialect=sqlite.dialect(), **options))
-    return _Compiled(compiled.string, tuple(compiled.positiontup or ()))
-
-
 @cache
-def _taking(*, owned: bool) -> _Compiled:
-    return _compiled(take_places(owned=owned).returning(sessions.c.last_seq, sessions.c.id))
+def _taking(*, owned: bool) -> Prepared:
+    return Prepared(take_places(owned=owned).returning(sessions.c.last_seq, sessions.c.id))
 
 
-@cache
-def _filling() -> _Compiled:
-    unset = ("updated_at", "archived_at", "deleted_at")
-    written = [column.name for column in messages.c if column.name not in unset]
-    return _compiled(messages.insert(), column_keys=written)
+_UNSET = ("updated_at", "archived_at", "deleted_at")
+_FILL = Prepared(messages.insert(), column_keys=[column.name for column in messages.c if column.name not in _UNSET])
+_NOTE = Prepared(unindexed.insert())
 
 
-@cache
-def _noting() -> _Compiled:
-    return _compiled(unindexed.insert())
-
-
-def _take_places(send: Send, append: Append) -> tuple[int, int] | None:
-    """Lock the session and return its new last place and its id, or None where it has to be made or owned first."""
-    statement = _taking(owned=append.user_id is not None)
-    given = {"session": append.session_id, "count": len(append.rows), "now": microseconds(append.now)}
-    given |= {"owner": append.user_id, "deleted_at": None}
-    taken = send(statement.text, tuple([given[name] for name in statement.names])).fetchall()
-    return (taken[0][0], taken[0][1]) if taken else None
-
-
-def _fill_places(send: Send, append: Append, last_seq: int, session: int) -> list[Appended]:
-    statement = _filling()
-    values = itemgetter(*statement.names)
-    placed = list(enumerate(append.rows, start=last_seq - len(append.rows) + 1))
-    send(statement.text, [values(_in_sqlite(append.session_id, seq, row)) for seq, row in placed])
-    send(_noting().text, (session << ROWID_SEQ_BITS | placed[0][0], len(placed)))
-    return [Appended(row["uuid"], seq, row["created_at"], None, row["metadata"]) for seq, row in placed]
-
-
-def _in_sqlite(session_id: str, seq: int, row: Row) -> Row:
-    """Return the columns of a message as SQLite stores them."""
-    stored = {"uuid": row["uuid"].bytes, "created_at": microseconds(row["created_at"])}
-    return {**row, **stored, "session_id": session_id, "seq": seq}
+def _fill_places(connection: Connection, send: Send, append: Append, last_seq: int, session: int) -> list[Appended]:
+    first = last_seq - len(append.rows) + 1
+    placed = [{**row, "session_id": append.session_id, "seq": seq} for seq, row in enumerate(append.rows, start=first)]
+    _FILL.run(connection, placed, send)
+    _NOTE.run(connection, [{"first": session << ROWID_SEQ_BITS | first, "count": len(placed)}], send)
+    return [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
 
 
 def _without_nul(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -186,9 +186,11 @@ def _neutral_class(row: Message) -> type[BaseMessage]:
 
 def _told(row: Message, kind: type[BaseMessage]) -> dict[str, Any]:
     """Return the fields of a message of *kind* as the neutral columns of *row* tell them."""
-    fields: dict[str, Any] = {"content": row.content, "name": row.name}
+    fields: dict[str, Any] = {"content": row.content}
+    if row.name is not None:
+        fields["name"] = row.name
     if kind is AIMessage:
-        fields |= _called(row.tool_calls or ())
+        fields |= _called(row.tool_calls) if row.tool_calls else {}
     elif kind is ToolMessage:
         fields["tool_call_id"] = row.tool_call_id or ""
     elif kind is FunctionMessage:
