@@ -26,7 +26,7 @@ async def _table(
     async with run.contenders(entrants, kind, durability) as contenders:
         for contender in contenders:
             await settled(contender.fill(SESSION, run.scale.session))
-        run.places.analyse()
+        run.places.settle()
         figures = await interleaved([_entry(contender) for contender in contenders], run.scale.rounds)
     title = f"Append a turn of two messages, session of {run.scale.session:,}, {colour}"
     return Table(

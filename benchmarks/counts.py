@@ -20,7 +20,7 @@ async def measured(run: Run) -> AsyncIterator[Table]:
     for kind in run.places.kinds:
         contender = ZepBlocking(run.places.make(kind))
         contender.fill(SESSION, run.scale.session)
-        run.places.analyse()
+        run.places.settle()
         counts = _counts(kind, contender, contender.manager)
         contender.close()
         title = f"What a call makes the database do, session of {run.scale.session:,}: {kind}"

@@ -38,7 +38,7 @@ async def _grow(run: Run, contenders: Sequence[Contender], figures: dict[str, li
     for before, size in pairwise((0, *run.scale.sizes)):
         for contender in patient:
             await settled(contender.fill(SESSION, size - before))
-        run.places.analyse()
+        run.places.settle()
         for work, reached in figures.items():
             reached += await _at_size(run, patient, WORKS[work], size)
         reads = figures["read the newest 20"]

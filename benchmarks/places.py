@@ -1,5 +1,6 @@
 """Databases to measure on: a file or a Postgres database for each contender."""
 
+import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,8 +84,9 @@ class Places:
         self._made.append(name)
         return Place(self._url(name), durability)
 
-    def analyse(self) -> None:
-        """Let Postgres count what is in its tables, as autovacuum does within a minute of their being filled."""
+    def settle(self) -> None:
+        """Let the disk finish what filling has left it, and Postgres count its rows, as autovacuum would in a minute."""
+        os.sync()
         for name in self._made:
             with psycopg.connect(self._url(name), autocommit=True) as connection:
                 connection.execute("ANALYZE")

@@ -27,7 +27,7 @@ async def _table(run: Run, entrants: Sequence[Entrant], kind: Kind, colour: str)
             await settled(contender.fill(SHORT_SESSION, SHORT))
             await settled(contender.fill(SESSION, run.scale.session))
             entries += _entries(contender)
-        run.places.analyse()
+        run.places.settle()
         figures = await interleaved(entries, run.scale.rounds)
     title = f"Read the newest 20, session of {run.scale.session:,}, {colour}"
     return Table("read", title, setting(kind), "seconds", figures, _goals(figures, colour))

@@ -34,7 +34,7 @@ async def _table(run: Run, kind: Kind) -> Table:
             for number in range(run.scale.coroutines):
                 await settled(contender.fill(session_id(number), LENGTH))
             await _round(run, contender, _Taken())
-        run.places.analyse()
+        run.places.settle()
         taken = {contender.name: _Taken() for contender in contenders}
         for _ in range(run.scale.fewer_rounds // 2 + 1):
             for contender in contenders:
