@@ -123,13 +123,13 @@ def test_only_what_is_named_is_looked_in(cities: SessionManager, scope: dict[str
     ("scope", "found"),
     [
         ({}, [LISBON]),
-        ({"user_id": "alice"}, [LISBON]),
-        ({"user_id": "bob"}, []),
+        ({"user_id": "alice"}, [LISBON, PORTO]),
+        ({"user_id": "bob"}, [BERGEN]),
         ({"session_id": "alice-2"}, [PORTO]),
         ({"all_users": True}, [BERGEN, FARO, LISBON, PORTO]),
     ],
 )
-def test_the_surrounding_session_is_the_one_where_none_is_given(
+def test_the_surrounding_session_is_the_one_where_nothing_is_given(
     cities: SessionManager, scope: dict[str, Any], found: list[str]
 ) -> None:
     retriever = ZepRetriever(manager=cities, **scope)

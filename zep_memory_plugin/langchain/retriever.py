@@ -19,10 +19,10 @@ from ..models import Message, SearchResult, Summary
 class ZepRetriever(BaseRetriever):
     """Finds the messages that best answer a query, as documents, best first.
 
-    Looks in the session *session_id*, else in that of the surrounding `use_session`, else in all sessions of *user_id*.
-    With a user, whoever named it, only sessions of that user are looked in. Where neither a session nor a user is named
-    a query is refused, unless the retriever was made for *all_users*; it then looks in everything that it was not told
-    to leave out, whatever surrounds it.
+    Looks in the session *session_id*, or with *user_id* in all sessions of that user, or with both in that session if
+    it is that user's. Given neither it looks in the session of the surrounding `use_session`, if that is its user's.
+    Where nothing names a session or a user a query is refused, unless the retriever was made for *all_users*; it then
+    looks in everything that it was not told to leave out, whatever surrounds it.
 
     *k* is the number of documents; a call may ask for another. *metadata_filter* keeps the messages that have all of
     its values in their metadata, while *metadata* is LangChain's own and goes to its traces. *mode*, *mmr_lambda* and
@@ -85,18 +85,16 @@ class ZepRetriever(BaseRetriever):
         Raises:
             InvalidInput: neither is named, and the retriever is not one for all users.
         """
-        current = None if self.all_users else current_session()
-        if self.session_id is not None or current is None:
-            session_id, user_id = self.session_id, self.user_id
-        else:
-            session_id, user_id = current.session_id, current.user_id if self.user_id is None else self.user_id
-        if session_id is None and user_id is None and not self.all_users:
+        if self.all_users or self.session_id is not None or self.user_id is not None:
+            return self.session_id, self.user_id
+        current = current_session()
+        if current is None:
             raise InvalidInput(
                 "user_id",
                 "is missing; give the retriever a user_id or a session_id, make the call inside "
                 '`with use_session("alice-1"):`, or give all_users=True to look in the sessions of everyone',
             )
-        return session_id, user_id
+        return current.session_id, current.user_id
 
 
 def _document(result: SearchResult) -> Document:
