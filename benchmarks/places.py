@@ -85,7 +85,7 @@ class Places:
         return Place(self._url(name), durability)
 
     def settle(self) -> None:
-        """Let the disk finish what filling has left it, and Postgres count its rows, as autovacuum would in a minute."""
+        """Let the disk finish what filling has left it, and Postgres count its rows, as autovacuum would."""
         os.sync()
         for name in self._made:
             with psycopg.connect(self._url(name), autocommit=True) as connection:
