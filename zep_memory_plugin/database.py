@@ -41,7 +41,7 @@ SETTLING_TIME = 5.0
 """How long a cancelled caller waits for its unit of work to end, in seconds."""
 
 READERS = max(2, min(8, os.cpu_count() or 2))
-"""Threads in which async callers' reads run, where the driver blocks; more than processors only get in each other's way.
+"""Threads for the reads of async callers where the driver blocks; more than processors get in each other's way.
 
 On two processors, turns of 64 coroutines: 740 a second with eight threads, 870 with two.
 """
