@@ -10,7 +10,7 @@ import struct
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -18,6 +18,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -34,6 +35,8 @@ from sqlalchemy import (
     Uuid,
     event,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 PREFIX = "zep_"
@@ -107,6 +110,24 @@ class CompactUuid(TypeDecorator[uuid.UUID]):
         return super().result_processor(dialect, coltype) if dialect.name == "postgresql" else _from_bytes
 
 
+class _Sent(GenericFunction[bytes]):
+    """An array as Postgres sends it in binary form, which drivers would turn into a list of numbers; else as it is."""
+
+    type = LargeBinary()
+    inherit_cache = True
+    name = "array_send"
+    register = False
+
+
+@compiles(_Sent, "sqlite")
+def _as_it_is(sent: _Sent, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(sent.clauses, **options))
+
+
+_ARRAY_HEADER = 20
+"""Bytes of a binary array before its elements: dimensions, flags, type, length and lower bound."""
+
+
 class FloatVector(TypeDecorator[bytes]):
     """32-bit floats, in Python and on SQLite as the bytes of a little-endian array, on Postgres `real[]`."""
 
@@ -123,10 +144,22 @@ class FloatVector(TypeDecorator[bytes]):
             return value
         return list(struct.unpack(f"<{len(value) // 4}f", value))
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
-        if value is None or dialect.name != "postgresql":
-            return cast("bytes | None", value)
-        return struct.pack(f"<{len(value)}f", *value)
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[bytes]:
+        return _Sent(column, type_=self)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return _from_sent if dialect.name == "postgresql" else None
+
+
+def _from_sent(sent: bytes | None) -> bytes | None:
+    """Return the floats of an array: each comes as its length, four bytes, and itself, big-endian."""
+    if sent is None:
+        return None
+    elements = bytes(sent[_ARRAY_HEADER:])
+    floats = bytearray(len(elements) // 2)
+    for place in range(4):
+        floats[place::4] = elements[7 - place :: 8]
+    return bytes(floats)
 
 
 class TermsVector(UserDefinedType[str]):
