@@ -4,7 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from ..database import Stamp, Steps, lone_write_unit, read_unit, write_unit
 from ..dialects import dialect_of
@@ -101,14 +113,17 @@ def _count(connection: Connection, table: Table, limit: datetime) -> int:
 
 
 def _remove(connection: Connection, stamp: Stamp, table: Table, limit: datetime, batch_size: int) -> int:
-    expired = _removable(table, limit)
-    keys = list(table.primary_key)
-    batch = select(*keys).where(expired).limit(batch_size)
+    removable, keys = _removable(table, limit), list(table.primary_key)
+    # In order, as Postgres would else read the table from its start, past all that earlier batches removed; and with a
+    # plain number, as the plan of a prepared statement would expect far more rows of a parameter.
+    batch = select(*keys).where(removable).order_by(table.c.deleted_at).limit(literal_column(str(batch_size)))
     chosen = tuple_(*keys).in_(batch) if len(keys) > 1 else keys[0].in_(batch)
-    # The condition stands twice: a row that was restored meanwhile no longer meets it.
+    # Twice, as a row that was restored meanwhile is no longer to go; the second time in a form that uses no index, or
+    # Postgres might read all that is expired to join it with the batch.
+    condition = and_(chosen, func.coalesce(removable, false()))
     if table is messages:
-        return writes.remove(connection, and_(chosen, expired))
-    return connection.execute(delete(table).where(chosen, expired)).rowcount
+        return writes.remove(connection, condition)
+    return connection.execute(delete(table).where(condition)).rowcount
 
 
 def _expired(table: Table, limit: datetime) -> ColumnElement[bool]:

@@ -82,8 +82,8 @@ class SearchIndex(Protocol):
         """Take in the messages of *target*, which are a copy of *source*'s."""
         ...
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
-        """Remove messages for good, here and from their table, and return session and seq of each."""
+    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
+        """Remove messages for good, from their table, from here and from the embeddings, and count them."""
         ...
 
     def rebuild(self, progress: Progress) -> Steps[int]:

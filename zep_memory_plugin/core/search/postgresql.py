@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from ...database import Stamp, Steps, read_unit, write_unit
 from ...dialects import Append, Appended
 from ...dialects.postgresql import replacing_terms, terms_vector
-from ...tables import UtcDateTime, message_terms, messages, sessions
+from ...tables import UtcDateTime, message_embeddings, message_terms, messages, sessions
 from . import pgvector, vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Statistics
@@ -119,11 +119,14 @@ class Index:
         filled = postgresql.insert(message_terms).from_select(["session_id", "seq", "terms"], copied)
         connection.execute(replacing_terms(filled))
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
-        gone = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq)
-        removed = connection.execute(gone).all()
-        self.delete(connection, message_terms, [(row.session_id, row.seq) for row in removed])
-        return removed
+    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
+        removed = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq).cte("removed")
+        derived = (
+            delete(table).where(table.c.session_id == removed.c.session_id, table.c.seq == removed.c.seq)
+            for table in (message_terms, message_embeddings)
+        )
+        query = select(func.count()).select_from(removed)
+        return int(connection.execute(query.add_cte(*(gone.cte() for gone in derived))).scalar_one())
 
     def rebuild(self, progress: Progress) -> Steps[int]:
         total: int = yield read_unit(size_of, Scope())

@@ -157,10 +157,11 @@ class Index:
             _note(connection, target, 1, last)
             _take_in_if_many(connection)
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> Rows:
+    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
         removed = connection.execute(delete(messages).where(condition).returning(*_REMEMBERED)).all()
         _take_out(connection, removed)
-        return removed
+        vectors.remove(connection, [(row.session_id, row.seq) for row in removed])
+        return len(removed)
 
     def rebuild(self, progress: Progress) -> Steps[int]:
         total: int = yield write_unit(_take_in_anew)
@@ -290,12 +291,12 @@ def _take_out(connection: Connection, rows: Rows) -> int:
     """Take messages out of the index, but for those that it has not got, and count them."""
     numbers = _numbers(connection, {row.session_id for row in rows})
     waiting = _Places(_ranges_of(connection, numbers.values()))
-    said = {
-        numbers[row.session_id] << SEQ_BITS | row.seq: index_terms(text_of(row.name, row.content))
-        for row in rows
-        if row.session_id in numbers
-    }
-    gone = [{"place": place, "said": said[place]} for place in sorted(said) if place not in waiting]
+    there = {numbers[row.session_id] << SEQ_BITS | row.seq: row for row in rows if row.session_id in numbers}
+    gone = [
+        {"place": place, "said": index_terms(text_of(there[place].name, there[place].content))}
+        for place in sorted(there)
+        if place not in waiting
+    ]
     if gone:
         connection.execute(_TAKE_OUT, gone)
     return len(gone)

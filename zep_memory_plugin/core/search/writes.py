@@ -49,9 +49,7 @@ def copy(connection: Connection, source: str, target: str) -> None:
 
 def remove(connection: Connection, condition: ColumnElement[bool]) -> int:
     """Remove the messages that meet *condition* for good, with all that was derived from them, and count them."""
-    removed = index_of(connection).remove(connection, condition)
-    vectors.remove(connection, [(row.session_id, row.seq) for row in removed])
-    return len(removed)
+    return index_of(connection).remove(connection, condition)
 
 
 def forget_removed(connection: Connection, stamp: Stamp) -> bool:
