@@ -198,6 +198,8 @@ class Index:
         return {"keys": json.dumps(keys)}
 
     def delete(self, connection: Connection, table: Table, keys: Sequence[Key]) -> None:
+        if connection.execute(select(table.c.seq).limit(1)).first() is None:  # as where there is no embedder
+            return
         at_key = delete(table).where(table.c.session_id == bindparam("session"), table.c.seq == bindparam("place"))
         connection.execute(at_key, [{"session": session_id, "place": seq} for session_id, seq in keys])
 
