@@ -3,6 +3,7 @@
 The statements are those that the library sends, caught on an engine of the application.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,7 +98,7 @@ def postgres(postgres_server: PostgresServer) -> Iterator[Engine]:
 
 
 def sent_by(engine: Engine, call: Call, kind: str = "SELECT") -> list[Statement]:
-    """Return the statements of one *kind* that *call* sends when it is warm."""
+    """Return the statements that *call* sends when it is warm and that begin, or begin with a CTE, with *kind*."""
     sent: list[Statement] = []
 
     def remember(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
@@ -108,7 +109,7 @@ def sent_by(engine: Engine, call: Call, kind: str = "SELECT") -> list[Statement]
         event.listen(engine, "before_cursor_execute", remember)
         call(manager)
         event.remove(engine, "before_cursor_execute", remember)
-    return [statement for statement in sent if statement[0].startswith(kind)]
+    return [statement for statement in sent if re.match(rf"(WITH \w+ AS\s*\()?{kind}", statement[0])]
 
 
 def sqlite_plan(engine: Engine, statement: Statement) -> list[str]:
