@@ -4,17 +4,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
 from .core.search import vectors
 from .core.search._protocol import Key, Rows
 from .core.search.indexes import index_of
-from .core.search.requests import Request
 from .core.search.tokens import text_of
 from .database import Database, Stamp
 from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    from .core.search.requests import Request
 
 logger = logging.getLogger(__name__)
 
@@ -130,21 +132,21 @@ async def aembed_all(database: Database, embedding: Embedding) -> None:
         after = (read[-1].session_id, read[-1].seq)
 
 
-def asking(request: Request, embedding: Embedding | None) -> Request:
+def asking(request: "Request", embedding: Embedding | None) -> "Request":
     """Return *request* with what its text means, where its mode needs that."""
     if not (needed := _needed(request, embedding)):
         return request
     return replace(request, embedding=vectors.packed(needed.question(request.text)))
 
 
-async def aasking(request: Request, embedding: Embedding | None) -> Request:
+async def aasking(request: "Request", embedding: Embedding | None) -> "Request":
     """Return *request* with what its text means, where its mode needs that. See `asking`."""
     if not (needed := _needed(request, embedding)):
         return request
     return replace(request, embedding=vectors.packed(await needed.aquestion(request.text)))
 
 
-def _needed(request: Request, embedding: Embedding | None) -> Embedding | None:
+def _needed(request: "Request", embedding: Embedding | None) -> Embedding | None:
     if request.mode == "lexical":
         return None
     if embedding is None:

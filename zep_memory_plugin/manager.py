@@ -14,15 +14,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from . import core
 from .core.batches import TokenCounter, estimated_tokens
 from .core.purge import Progress
-from .core.search import finding, rebuilding
+from .core.search import rebuilding
 from .core.search._protocol import Progress as SearchProgress
-from .core.search.requests import SearchMode, SearchScope
-from .core.search.requests import request as searching
 from .database import Database
 from .dialects import JsonScalar
 from .embedding import Embedder, aasking, aembed, aembed_all, asking, embed, embed_all, embedding_of
 from .errors import DatabaseUnavailable
-from .models import Memory, Message, MessageStatus, Metadata, PurgeReport, SearchResult, Session, Summary, User
+from .models import (
+    Memory,
+    Message,
+    MessageStatus,
+    Metadata,
+    PurgeReport,
+    SearchMode,
+    SearchResult,
+    SearchScope,
+    Session,
+    Summary,
+    User,
+)
 from .summarizing import Summarizer, asummarize, summarize
 
 logger = logging.getLogger(__name__)
@@ -635,7 +645,9 @@ class SessionManager:
         Raises:
             InvalidInput: a value is out of bounds, or there is neither a text nor a filter.
         """
-        request = searching(
+        from .core.search import finding, requests  # here: a program that never searches starts sooner
+
+        request = requests.request(
             text,
             session_id=session_id,
             user_id=user_id,
@@ -668,7 +680,9 @@ class SessionManager:
         context: int = 0,
     ) -> list[SearchResult]:
         """Return the messages that best answer *text*, best first. See `search_memory`."""
-        request = searching(
+        from .core.search import finding, requests  # here: a program that never searches starts sooner
+
+        request = requests.request(
             text,
             session_id=session_id,
             user_id=user_id,

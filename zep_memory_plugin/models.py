@@ -31,6 +31,8 @@ else:
 RoleType = Literal["user", "assistant", "system", "tool", "other"]
 
 MessageStatus = Literal["active", "archived"]
+SearchMode = Literal["lexical", "semantic", "hybrid"]
+SearchScope = Literal["messages", "summary"]
 """Whether a message is in the window that a framework works with, or has left it; both are live."""
 
 _ROLE_TYPES: dict[str, RoleType] = {

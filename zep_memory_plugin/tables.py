@@ -36,7 +36,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 PREFIX = "zep_"
@@ -110,13 +110,19 @@ class CompactUuid(TypeDecorator[uuid.UUID]):
         return super().result_processor(dialect, coltype) if dialect.name == "postgresql" else _from_bytes
 
 
-class _Sent(GenericFunction[bytes]):
+class _Sent(FunctionElement[bytes]):
     """An array as Postgres sends it in binary form, which drivers would turn into a list of numbers; else as it is."""
 
-    type = LargeBinary()
     inherit_cache = True
-    name = "array_send"
-    register = False
+
+    def __init__(self, array: ColumnElement[Any], kind: TypeEngine[bytes]) -> None:
+        super().__init__(array)
+        self.type = kind
+
+
+@compiles(_Sent, "postgresql")
+def _in_binary_form(sent: _Sent, compiler: Any, **options: Any) -> str:
+    return f"array_send({compiler.process(sent.clauses, **options)})"
 
 
 @compiles(_Sent, "sqlite")
@@ -145,7 +151,7 @@ class FloatVector(TypeDecorator[bytes]):
         return list(struct.unpack(f"<{len(value) // 4}f", value))
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[bytes]:
-        return _Sent(column, type_=self)
+        return _Sent(column, self)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         return _from_sent if dialect.name == "postgresql" else None
@@ -225,6 +231,9 @@ sessions = Table(
 )
 _partial_index(sessions, "user_id, id", where="user_id IS NOT NULL")
 
+# As `sqlite_with_rowid` it would make SQLAlchemy import modules of SQLite that a program on Postgres never needs.
+_WITHOUT_ROWID = {"sqlite": {"with_rowid": False}}
+
 messages = Table(
     f"{PREFIX}messages",
     metadata,
@@ -247,7 +256,7 @@ messages = Table(
     Column("native", Text),
     PrimaryKeyConstraint("session_id", "seq"),
     UniqueConstraint("session_id", "uuid"),
-    sqlite_with_rowid=False,
+    info=_WITHOUT_ROWID,
 )
 
 summaries = Table(
@@ -262,7 +271,7 @@ summaries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
     PrimaryKeyConstraint("session_id", "seq"),
-    sqlite_with_rowid=False,
+    info=_WITHOUT_ROWID,
 )
 
 for _table in (sessions, messages, summaries):
@@ -323,7 +332,7 @@ message_embeddings = Table(
     Column("seq", BigInteger, nullable=False, autoincrement=False),
     Column("embedding", FloatVector, nullable=False),
     PrimaryKeyConstraint("session_id", "seq"),
-    sqlite_with_rowid=False,
+    info=_WITHOUT_ROWID,
 )
 """What each message means, as a vector of length 1; rows come after the message, where there is an embedder."""
 

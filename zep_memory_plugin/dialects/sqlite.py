@@ -11,7 +11,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import StaticPool
 
-from ..tables import ROWID_SEQ_BITS, listing_ids, messages, sessions, unindexed
+from ..tables import ROWID_SEQ_BITS, listing_ids, messages, metadata, sessions, unindexed
 from . import transaction
 from ._protocol import Append, Appended, JsonScalar, Send
 from .prepared import Prepared, sender
@@ -31,6 +31,10 @@ _INCREMENTAL = 2
 _aiosqlite_logger = logging.getLogger("aiosqlite")
 
 _DURABILITY = {"full": "FULL", "normal": "NORMAL"}
+
+
+for _table in metadata.tables.values():
+    _table.dialect_options["sqlite"].update(_table.info.get("sqlite", {}))
 
 
 class Dialect:

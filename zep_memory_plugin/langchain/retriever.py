@@ -9,11 +9,10 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field
 
 from ..context import current_session
-from ..core.search.requests import SearchMode, SearchScope
 from ..dialects import JsonScalar
 from ..errors import InvalidInput
 from ..manager import SessionManager
-from ..models import Message, SearchResult, Summary
+from ..models import Message, SearchMode, SearchResult, SearchScope, Summary
 
 
 class ZepRetriever(BaseRetriever):

@@ -9,11 +9,10 @@ from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from ..context import current_session
-from ..core.search.requests import SearchMode, SearchScope
 from ..dialects import JsonScalar
 from ..errors import InvalidInput
 from ..manager import SessionManager
-from ..models import Message, SearchResult, Summary
+from ..models import Message, SearchMode, SearchResult, SearchScope, Summary
 from .registry import DEFAULT_NAME, manager_of
 
 

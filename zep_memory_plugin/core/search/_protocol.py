@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Table
@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Table
 from ...database import Steps
 from ...dialects import Append, Appended
 from ...tables import ROWID_SEQ_BITS
-from .ranking import Statistics
+
+if TYPE_CHECKING:
+    from .ranking import Statistics
 
 Progress = Callable[[int, int], None]
 """Is told how many messages are done, and about how many there are."""
@@ -35,7 +37,7 @@ class Postings:
     """Which messages have which term, deleted ones too, and how common each term is in the scope."""
 
     places: dict[str, list[int]]
-    statistics: Statistics
+    statistics: "Statistics"
     session_ids: dict[int, str] = field(default_factory=dict)
     """The sessions behind the numbers in places, where those are not the sessions' own."""
 

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from ...errors import InvalidInput, shown
+from ...models import SearchMode, SearchScope
 from .. import checks, jsontext
 from ._protocol import Scope
 from .dates import dates_named
 from .filters import Filter, condition
 from .ranking import Question
 from .tokens import LONGEST_QUERY, query_terms
-
-SearchMode = Literal["lexical", "semantic", "hybrid"]
-SearchScope = Literal["messages", "summary"]
 
 MOST_NEIGHBOURS = 100
 """Messages to either side of a result."""
