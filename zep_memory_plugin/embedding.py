@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from .core.search import vectors
 from .core.search._protocol import Key, Rows
 from .core.search.indexes import index_of
-from .core.search.tokens import text_of
+from .core.search.texts import text_of
 from .database import Database, Stamp
 from .errors import InvalidInput
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ._protocol import Key, Rows
 from .filters import Filter
 from .ranking import Passage, Question, Statistics, rank
-from .tokens import text_of
+from .texts import text_of
 
 
 class Candidate(NamedTuple):

@@ -38,7 +38,8 @@ from . import pgvector, vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Statistics
 from .scopes import size_of
-from .tokens import index_terms, text_of
+from .texts import text_of
+from .tokens import index_terms
 
 ENOUGH = 1_000
 """Messages that the rarest terms of a question are expected to give before the common ones are left out."""

@@ -15,7 +15,7 @@ from .candidates import Candidate, best_first
 from .filters import Filter
 from .indexes import index_of
 from .requests import Request
-from .tokens import text_of
+from .texts import text_of
 
 POOL = 200
 """Candidates of each kind beyond a session, at least; where a filter keeps much out, ten times more and again."""

@@ -40,7 +40,8 @@ from . import vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Hits, Statistics
 from .scopes import numbers_of, size_of
-from .tokens import LONGEST_TEXT, index_terms, text_of
+from .texts import LONGEST_TEXT, text_of
+from .tokens import index_terms
 
 TAKEN_IN = 1_024
 """Waiting messages that are taken into the index after an append."""

@@ -12,15 +12,13 @@ from functools import cache
 from itertools import pairwise
 
 from .stemming import stem
+from .texts import LONGEST_TEXT
 
 TOKENIZER = 1
 """Version of what this module makes of a text; an index made by another version has to be rebuilt."""
 
 LONGEST_WORD = 64
 """Characters of a word that count; longer is no word but an id, a hash or a line of base64."""
-
-LONGEST_TEXT = 256 * 1024
-"""Characters of one message that are searched."""
 
 LARGEST_TERMS = 900_000
 """Bytes of the different terms of one message; a tsvector holds 1,048,575."""
@@ -56,11 +54,6 @@ _UNSPACED = (
 _APOSTROPHE = "\u2019"
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")
 _ACCENT = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]+")  # and Hebrew's and Arabic's optional points
-
-
-def text_of(name: str | None, content: str) -> str:
-    """Return what is searched of a message: who said it is part of it."""
-    return f"{name}: {content}" if name else content
 
 
 def terms(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from ...tables import message_embeddings, messages, sessions
 from ._protocol import Key, Rows, Scope, SearchIndex
 from .indexes import index_of
 from .scopes import LIVE_SESSION
-from .tokens import LONGEST_TEXT
+from .texts import LONGEST_TEXT
 
 EMBEDDED_AT_ONCE = 100
 """Messages that the embedder is given at once."""
