@@ -13,12 +13,15 @@ COLOURS = {"ours": OURS, "peer": PEER, "limit": LIMIT}
 PANELS = (
     ("append", "async", "SQLite", "Append a turn, SQLite"),
     ("append", "async", "Postgres", "Append a turn, Postgres"),
-    ("read", "async", "SQLite", "Read the newest 20 of 10,000, SQLite"),
-    ("read", "async", "Postgres", "Read the newest 20 of 10,000, Postgres"),
+    ("read", "async", "SQLite", "Newest 20 of 10,000, SQLite"),
+    ("read", "async", "Postgres", "Newest 20 of 10,000, Postgres"),
 )
+CLEAR = 2.0
+"""How many times higher than the one below it a line's name has to stand to be read."""
+
 GROWTH = (
-    ("read the newest 20", "SQLite", "Read, as the session grows, SQLite"),
-    ("read the newest 20", "Postgres", "Read, as the session grows, Postgres"),
+    ("read the newest 20", "SQLite", "Newest 20, as it grows, SQLite"),
+    ("read the newest 20", "Postgres", "Newest 20, as it grows, Postgres"),
 )
 
 Table = dict[str, Any]
@@ -68,18 +71,21 @@ def _draw_bars(axes: Axes, table: Table) -> None:
 
 
 def _draw_lines(axes: Axes, table: Table) -> None:
-    names = list(dict.fromkeys(figure["name"] for figure in table["figures"]))
-    for name in names:
-        reached = [figure for figure in table["figures"] if figure["name"] == name]
+    names = dict.fromkeys(figure["name"] for figure in table["figures"])
+    lines = [[figure for figure in table["figures"] if figure["name"] == name] for name in names]
+    beside = 0.0
+    for reached in sorted(lines, key=lambda line: line[-1]["value"]):
         sizes, values = [one["size"] for one in reached], [one["value"] * 1e3 for one in reached]
         kind = reached[0]["kind"]
         axes.plot(
             sizes, values, color=COLOURS[kind], linewidth=2.5 if kind == "ours" else 1.2, marker="o", markersize=3
         )
-        axes.annotate(name, (sizes[-1], values[-1]), textcoords="offset points", xytext=(5, -2), fontsize=7)
+        beside = max(values[-1], beside * CLEAR)
+        axes.annotate(reached[0]["name"], (sizes[-1] * 1.3, beside), fontsize=7, va="center", annotation_clip=False)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(right=max(figure["size"] for figure in table["figures"]) * 60)
+    axes.set_xlim(right=max(figure["size"] for figure in table["figures"]) * 1000)
+    axes.set_ylim(top=beside * CLEAR)
     axes.set_xlabel("messages in the session", fontsize=8)
     axes.set_ylabel("ms, median", fontsize=8)
 

@@ -194,14 +194,20 @@ class Summary(_Model):
     created_at: AwareDatetime | None = None
 
 
-class Memory(_Model):
+class _Result(_Model):
+    """Comes from here alone, so it takes no part in the import to make pydantic ready to check one."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Memory(_Result):
     """What a model should be shown of a session: the newest messages, oldest first, and the latest summary."""
 
     messages: list[Message] = Field(default_factory=list)
     summary: Summary | None = None
 
 
-class SearchResult(_Model):
+class SearchResult(_Result):
     """A message or a summary that a search found."""
 
     message: Message | None = None
@@ -213,7 +219,7 @@ class SearchResult(_Model):
     )
 
 
-class PurgeReport(_Model):
+class PurgeReport(_Result):
     """What a purge removed, or with `dry_run` would remove, by table."""
 
     sessions: int = 0
