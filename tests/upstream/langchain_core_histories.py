@@ -12,7 +12,6 @@ import sys
 import tarfile
 import tempfile
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -21,11 +20,9 @@ TESTS = ("tests/unit_tests/chat_history", "tests/unit_tests/runnables/test_histo
 OF_ITS_DOCSTRING = "tests/unit_tests/chat_history/test_chat_history.py::test_chat_history_deprecated[StoredHistory]"
 """Asks for a notice of deprecation in the docstring of the class, which is true of theirs and not of ours."""
 
-NEEDED = {"blockbuster": "blockbuster>=1.5.18", "pytest_asyncio": "pytest-asyncio>=1.3"}
-
 
 class NotAvailable(Exception):
-    """The sources, or what runs them, cannot be had here."""
+    """The sources cannot be had here."""
 
 
 def main() -> int:
@@ -48,15 +45,6 @@ def fetched(directory: Path) -> Path:
     return directory / root
 
 
-def installed(directory: Path) -> Path:
-    """Return a directory with those of the tools that are not installed already."""
-    missing = [requirement for module, requirement in NEEDED.items() if find_spec(module) is None]
-    directory.mkdir()
-    if missing:
-        pip("install", "--no-deps", "--target", str(directory), *missing)
-    return directory
-
-
 def pip(*arguments: str) -> None:
     command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -66,11 +54,11 @@ def pip(*arguments: str) -> None:
 
 def ran(directory: Path) -> subprocess.CompletedProcess[str]:
     """Run the tests with our plugin in place of their conftest, which needs more tools than they do."""
-    sources, tools = fetched(directory), installed(directory / "tools")
+    sources = fetched(directory)
     options = ("-p", "stored_history", "-p", "no:cacheprovider", "--noconftest", "--deselect", OF_ITS_DOCSTRING)
     settings = ("addopts=", "asyncio_mode=auto", "asyncio_default_fixture_loop_scope=function")
     overrides = [part for setting in settings for part in ("-o", setting)]
-    path = os.pathsep.join(map(str, (HERE, REPOSITORY, tools)))
+    path = os.pathsep.join(map(str, (HERE, REPOSITORY)))
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *options, *overrides, *TESTS],
         cwd=sources,
