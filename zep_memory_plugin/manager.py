@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from sqlalchemy import URL, Engine
@@ -13,9 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import core
 from .core.batches import TokenCounter, estimated_tokens
-from .core.purge import Progress
-from .core.search import rebuilding
-from .core.search._protocol import Progress as SearchProgress
 from .database import Database
 from .dialects import JsonScalar
 from .embedding import Embedder, aasking, aembed, aembed_all, asking, embed, embed_all, embedding_of
@@ -34,6 +31,10 @@ from .models import (
     User,
 )
 from .summarizing import Summarizer, asummarize, summarize
+
+if TYPE_CHECKING:
+    from .core.purge import Progress
+    from .core.search._protocol import Progress as SearchProgress
 
 logger = logging.getLogger(__name__)
 
@@ -698,20 +699,24 @@ class SessionManager:
         )
         return await self._database.aread(finding.find, await aasking(request, self._embedding))
 
-    def rebuild_search(self, progress: SearchProgress | None = None) -> int:
+    def rebuild_search(self, progress: "SearchProgress | None" = None) -> int:
         """Make the search index anew from the messages, and return how many there are.
 
         Works in short transactions, between which others write and search, more slowly on SQLite. After each,
         *progress* is called with the number of messages done and about how many there are. Then what has no embedding
         yet is embedded, where there is an embedder; what that raises is raised.
         """
+        from .core.search import rebuilding
+
         done = self._database.drive(rebuilding.steps(progress))
         if self._embedding is not None:
             embed_all(self._database, self._embedding)
         return done
 
-    async def arebuild_search(self, progress: SearchProgress | None = None) -> int:
+    async def arebuild_search(self, progress: "SearchProgress | None" = None) -> int:
         """Make the search index anew from the messages, and return how many there are. See `rebuild_search`."""
+        from .core.search import rebuilding
+
         done = await self._database.adrive(rebuilding.steps(progress))
         if self._embedding is not None:
             await aembed_all(self._database, self._embedding)
@@ -833,7 +838,7 @@ class SessionManager:
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
     ) -> PurgeReport:
         """Remove for good what was soft-deleted at least *older_than* ago, and report how much went.
 
@@ -848,7 +853,7 @@ class SessionManager:
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
     ) -> PurgeReport:
         """Remove for good what was soft-deleted at least *older_than* ago, and report how much went. See `purge`."""
         request = core.purge.request(older_than, batch_size, dry_run, progress)
@@ -861,7 +866,7 @@ class SessionManager:
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
     ) -> None:
         """Purge now and then after every *interval*: the purge process, as a task.
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
-from .core import summaries
+from . import core
 from .core.batches import TokenCounter
 from .database import Database
 from .models import Message, Summary
@@ -23,13 +23,13 @@ def summarize(
 ) -> None:
     """Summarise what has left the window of a session; a failure is logged."""
     try:
-        previous, messages = database.read(summaries.due, session_id, window)
+        previous, messages = database.read(core.summaries.due, session_id, window)
         if not messages:
             return
         text = summarizer(previous, messages)
         content = _awaited(text) if inspect.isawaitable(text) else text
-        row = summaries.written(Summary(content=content), token_counter)
-        database.write(summaries.add, session_id, row, messages[-1].uuid)
+        row = core.summaries.written(Summary(content=content), token_counter)
+        database.write(core.summaries.add, session_id, row, messages[-1].uuid)
     except Exception as error:  # whatever the application's function raises, the messages are stored
         _log(session_id, error)
 
@@ -39,12 +39,12 @@ async def asummarize(
 ) -> None:
     """Summarise what has left the window of a session; a failure is logged. See `summarize`."""
     try:
-        previous, messages = await database.aread(summaries.due, session_id, window)
+        previous, messages = await database.aread(core.summaries.due, session_id, window)
         if not messages:
             return
         text = await _called(summarizer, previous, messages)
-        row = summaries.written(Summary(content=text), token_counter)
-        await database.awrite(summaries.add, session_id, row, messages[-1].uuid)
+        row = core.summaries.written(Summary(content=text), token_counter)
+        await database.awrite(core.summaries.add, session_id, row, messages[-1].uuid)
     except Exception as error:  # whatever the application's function raises, the messages are stored
         _log(session_id, error)
 
