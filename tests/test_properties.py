@@ -196,7 +196,7 @@ class Conversations(RuleBasedStateMachine):
 
 def test_sqlite_does_what_the_model_does() -> None:
     run_state_machine_as_test(
-        partial(Conversations, "sqlite://"), settings=settings(CHECKS, max_examples=40, stateful_step_count=30)
+        partial(Conversations, "sqlite://"), settings=settings(CHECKS, max_examples=60, stateful_step_count=30)
     )
 
 

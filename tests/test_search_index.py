@@ -186,7 +186,7 @@ class World:
             assert {key for key, has in live.items() if has} <= found, f"{scope}: missed {word}"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_search_finds_what_is_there_and_nothing_else(manager: SessionManager, seed: int) -> None:
     """After any writes, a search in any scope finds every live message with the word, and only live ones."""
     world, done = World(manager, seed), []
