@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zep_memory_plugin import InvalidInput, Message, SearchResult, SessionManager, Summary
+from zep_memory_plugin.core.search.tokens import terms
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -351,3 +352,10 @@ def test_the_async_twin_finds_the_same(database_url: str) -> None:
             return await manager.asearch_memory("dentist", session_id="s", context=1)
 
     assert contents(asyncio.run(search())) == ["Who is your dentist?", "Dr. Miller"]
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("abZ09'_ .-\n\x00\x7f"), max_size=20))
+def test_words_in_ascii_are_the_same_among_words_that_are_not(text: str) -> None:
+    """ASCII is cut into words in a way of its own, which is faster."""
+    assert [*terms(text), "é"] == [*terms(f"{text} é")[:-1], "é"]

@@ -7,7 +7,7 @@ into overlapping pairs of characters.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -53,17 +53,20 @@ _UNSPACED = (
 )
 _APOSTROPHE = "\u2019"
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")
+_IN_ASCII_WORDS = "".join(char.lower() if char.isalnum() or char == "'" else " " for char in map(chr, range(128)))
+"""What each ASCII character is in a word: a table for `str.translate`, which takes a quarter of a pattern's time."""
+
 _ACCENT = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]+")  # and Hebrew's and Arabic's optional points
 
 
 def terms(text: str) -> list[str]:
     """Return the terms of a message in order, with repetitions."""
-    return [_TERM_OF[word] for word in _words(text[:LONGEST_TEXT], with_characters=True)]
+    return list(_terms(text))
 
 
 def index_terms(text: str) -> str:
     """Return the different terms of a message, separated by spaces: what an index stores."""
-    different = dict.fromkeys(terms(text))
+    different = dict.fromkeys(_terms(text))
     return " ".join(different if len(text) < LARGEST_TERMS // 8 else _fitting(different))
 
 
@@ -72,6 +75,10 @@ def query_terms(text: str) -> list[str]:
     words = dict.fromkeys(_words(text[:LONGEST_QUERY], with_characters=False))
     telling = [word for word in words if _plain(word) not in STOP_WORDS]
     return list(dict.fromkeys(_TERM_OF[word] for word in telling or words))[:MOST_QUERY_TERMS]
+
+
+def _terms(text: str) -> Iterator[str]:
+    return map(_TERM_OF.__getitem__, _words(text[:LONGEST_TEXT], with_characters=True))
 
 
 def _fitting(different: Iterable[str]) -> list[str]:
@@ -87,7 +94,7 @@ def _fitting(different: Iterable[str]) -> list[str]:
 def _words(text: str, *, with_characters: bool) -> list[str]:
     """Return the words of *text* in lower case; of unspaced scripts the pairs, perhaps *with_characters* alone."""
     if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
+        return _ascii_words(text)
     words: list[str] = []
     for run, word in _word_pattern().findall(_folded(text)):
         if word:
@@ -97,6 +104,13 @@ def _words(text: str, *, with_characters: bool) -> list[str]:
             words += run
         words += map("".join, pairwise(run))
     return words
+
+
+def _ascii_words(text: str) -> list[str]:
+    words = text.translate(_IN_ASCII_WORDS).split()
+    if "'" not in text:
+        return words
+    return [part for word in words for part in (_ASCII_WORD.findall(word) if "'" in word else (word,))]
 
 
 def _folded(text: str) -> str:
