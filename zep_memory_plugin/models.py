@@ -5,6 +5,7 @@ The same classes serve input and output. Fields that the store fills (`id`, `cre
 
 import uuid as uuids
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -108,6 +109,12 @@ Uuid = Annotated[uuids.UUID, BeforeValidator(_uuid)]
 M = TypeVar("M", bound=BaseModel)
 
 
+@cache
+def _every_field(model: type[BaseModel]) -> set[str]:
+    """Return the names of all fields, in a set that many share: nothing can be added to it."""
+    return set(model.model_fields)
+
+
 def stored(model: type[M], fields: dict[str, Any]) -> M:
     """Make a *model* of *fields*, all of them, that were checked when they were stored.
 
@@ -116,7 +123,7 @@ def stored(model: type[M], fields: dict[str, Any]) -> M:
     made = model.__new__(model)
     set_attribute = object.__setattr__
     set_attribute(made, "__dict__", fields)
-    set_attribute(made, "__pydantic_fields_set__", set(fields))
+    set_attribute(made, "__pydantic_fields_set__", _every_field(model))
     set_attribute(made, "__pydantic_extra__", None)
     set_attribute(made, "__pydantic_private__", None)
     return made
