@@ -44,11 +44,16 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         SESSION_COLUMNS,
         ((session_id(number), number + 1, uuid.uuid4(), None, NOW, NOW, NOW, each) for number in range(sessions)),
     )
+    indexed = {"postgres": {"terms": "word"}, "sqlite": {}}[place.kind]
     _store(
         place,
         "zep_messages",
-        MESSAGE_COLUMNS,
-        (_message(session_id(number), seq) for number in range(sessions) for seq in range(1, each + 1)),
+        (*MESSAGE_COLUMNS, *indexed),
+        (
+            (*_message(session_id(number), seq), *indexed.values())
+            for number in range(sessions)
+            for seq in range(1, each + 1)
+        ),
     )
     if place.kind == "sqlite":
         _store_on_sqlite(place, unindexed.name, ("first", "count"), _waiting(sessions, each))

@@ -11,7 +11,7 @@ import psycopg
 from zep_memory_plugin import Message, SessionManager
 
 from .harness import quartiles, settled
-from .peers.bare import COLUMNS, create_tables, microseconds, rows, uuid_bytes
+from .peers.bare import COLUMNS, create_tables, drop_search, microseconds, rows, uuid_bytes
 from .peers.bare_sqlite import INSERT, connect
 from .places import Kind, Place
 from .report import Figure, Goal, Table, named, ratio_goal
@@ -35,6 +35,7 @@ async def _table(run: Run, kind: Kind) -> Table:
     batch = min(BATCH, run.scale.rows)
     ours, limits = run.places.make(kind), run.places.make(kind)
     create_tables(limits, [session_id(number) for number in range(run.scale.rows // batch)])
+    drop_search(limits)
     with SessionManager(ours.url) as manager:
         loads: dict[str, Load] = {"zep_memory_plugin": _ours(manager), **_bare(limits)}
         rates: dict[str, list[float]] = {name: [] for name in loads}

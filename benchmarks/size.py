@@ -16,7 +16,7 @@ from .workload import TURN, Scale, session_id
 EACH = 50
 """Messages of each session."""
 
-EXPECTED: dict[Kind, float] = {"sqlite": 1.49, "postgres": 2.01}
+EXPECTED: dict[Kind, float] = {"sqlite": 1.49, "postgres": 1.51}
 """Our bytes to the bare table's, at any number of messages from some thousands on."""
 
 
@@ -27,7 +27,7 @@ async def measured(run: Run) -> AsyncIterator[Table]:
 
 
 async def _table(scale: Scale, run: Run, kind: Kind) -> Table:
-    sessions = max(80, scale.session // EACH)
+    sessions = max(200, scale.session // EACH)
     bare = run.places.make(kind)
     _fill_bare(bare, sessions)
     figures = [_figure("bare table", "limit", _bytes(bare) / (sessions * EACH))]

@@ -134,5 +134,5 @@ def test_a_session_lives_its_whole_life_in_its_partition(engine: Engine) -> None
         assert [session.session_id for session in manager.list_sessions()] == ["fork"]
         manager.delete_user("owner")
         assert manager.list_sessions() == []
-    tables = ("zep_sessions", "zep_messages", "zep_summaries", "zep_message_terms")
+    tables = ("zep_sessions", "zep_messages", "zep_summaries")
     assert {table: sum(rows(engine, table)) for table in tables} == dict.fromkeys(tables, 0)

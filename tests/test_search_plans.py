@@ -90,4 +90,4 @@ def test_postgres_reads_no_messages_as_a_whole(postgres: Engine, scope: str) -> 
 
     assert [line for line in lines if "Seq Scan on zep_message" in line] == []
     if scope in ("a user", "everything"):
-        assert any("ix_zep_message_terms_terms" in line for line in lines)
+        assert any("ix_zep_messages_terms" in line for line in lines)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     DDL,
     REAL,
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     DateTime,
@@ -33,9 +34,12 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    cast,
     event,
+    type_coerce,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
@@ -169,13 +173,25 @@ def _from_sent(sent: bytes | None) -> bytes | None:
 
 
 class TermsVector(UserDefinedType[str]):
-    """A `tsvector`, written by functions of Postgres alone."""
+    """A `tsvector`, written as terms with spaces between them; those have no character that means anything there."""
 
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
         """Return the name of the type."""
         return "TSVECTOR"
+
+    def bind_expression(self, bindvalue: BindParameter[str]) -> ColumnElement[str]:
+        """Send text, which drivers know."""
+        return cast(type_coerce(bindvalue, Text), TermsVector)
+
+
+@compiles(CreateColumn, "sqlite")
+def _of_sqlite(create: CreateColumn, compiler: Any, **options: Any) -> str | None:
+    """Leave a column out that another database has."""
+    if create.element.info.get("dialect", "sqlite") != "sqlite":
+        return None
+    return str(compiler.visit_create_column(create, **options))
 
 
 metadata = MetaData(
@@ -188,12 +204,13 @@ metadata = MetaData(
 )
 
 
-def _beside(table: Table, statement: str) -> None:
-    """Run *statement* when *table* is created.
+def _beside(table: Table, statement: str, dialect: str | None = None) -> None:
+    """Run *statement* when *table* is created, perhaps in one kind of database alone.
 
     As DDL, because SQLAlchemy's own form loads every dialect that it names, at import.
     """
-    event.listen(table, "after_create", DDL(statement))  # type: ignore[no-untyped-call]  # SQLAlchemy's is untyped
+    ddl = DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]  # SQLAlchemy's is untyped
+    event.listen(table, "after_create", ddl)
 
 
 def _partial_index(table: Table, columns: str, *, where: str) -> None:
@@ -254,10 +271,12 @@ messages = Table(
     Column("archived_at", UtcDateTime),
     Column("native_format", Text),
     Column("native", Text),
+    Column("terms", TermsVector, info={"dialect": "postgresql"}),
     PrimaryKeyConstraint("session_id", "seq"),
     UniqueConstraint("session_id", "uuid"),
     info=_WITHOUT_ROWID,
 )
+"""Postgres searches messages by their terms, which no reader of a message sees."""
 
 summaries = Table(
     f"{PREFIX}summaries",
@@ -286,22 +305,14 @@ listing_ids = Table(
 )
 """The last listing id that was given out, by table: what an identity column is on Postgres."""
 
-message_terms = Table(
-    f"{PREFIX}message_terms",
-    metadata,
-    Column("session_id", String(255), nullable=False),
-    Column("seq", BigInteger, nullable=False, autoincrement=False),
-    Column("terms", TermsVector, nullable=False),
-    PrimaryKeyConstraint("session_id", "seq"),
-    info={"dialect": "postgresql"},
-)
-# A longer list of pending entries makes every search slower, a shorter one every append.
+# Of live messages only, so that deleting them writes nothing there. A longer list of pending entries would make every
+# search slower, a shorter one every append.
 _beside(
-    message_terms,
-    f"CREATE INDEX ix_{PREFIX}message_terms_terms ON {PREFIX}message_terms "
-    "USING gin (terms) WITH (fastupdate = on, gin_pending_list_limit = 256)",
+    messages,
+    f"CREATE INDEX ix_{PREFIX}messages_terms ON {PREFIX}messages USING gin (terms) "
+    "WITH (fastupdate = on, gin_pending_list_limit = 256) WHERE deleted_at IS NULL",
+    dialect="postgresql",
 )
-"""Which terms each message has, deleted ones too: what Postgres searches more than one session by."""
 
 MESSAGE_INDEX = f"{PREFIX}message_index"
 """The FTS5 table with the terms of each message, deleted ones too, that SQLite searches more than one session by.
@@ -348,3 +359,8 @@ schema_version = Table(
 def tables_of(dialect: str) -> list[Table]:
     """Return the tables that a database of *dialect* has, parents first."""
     return [table for table in metadata.sorted_tables if table.info.get("dialect", dialect) == dialect]
+
+
+def columns_of(table: Table, dialect: str) -> list[Column[Any]]:
+    """Return the columns that *table* has in a database of *dialect*."""
+    return [column for column in table.c if column.info.get("dialect", dialect) == dialect]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
+
 from zep_memory_plugin import Message, SessionManager
 
 from ..places import Place
@@ -40,6 +42,13 @@ def create_tables(place: Place, session_ids: Iterable[str] = ()) -> None:
         manager.list_sessions(0)
         for session_id in session_ids:
             manager.add_memory(session_id, [Message(role="user")])
+
+
+def drop_search(place: Place) -> None:
+    """Drop the index of search from the messages' table on Postgres, as bare rows are not in it."""
+    if place.kind == "postgres":
+        with psycopg.connect(place.url) as connection:
+            connection.execute("DROP INDEX ix_zep_messages_terms")
 
 
 def microseconds() -> int:

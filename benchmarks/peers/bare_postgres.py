@@ -11,7 +11,7 @@ import psycopg
 
 from ..places import Place
 from ..workload import TURN, WINDOW, conversation
-from .bare import CHUNK, COLUMNS, as_messages, create_tables, rows, turn_rows
+from .bare import CHUNK, COLUMNS, as_messages, create_tables, drop_search, rows, turn_rows
 
 POOL = 15
 
@@ -47,6 +47,7 @@ class BareAsyncpg:
     def __init__(self, place: Place) -> None:
         self._place = place
         create_tables(place)
+        drop_search(place)
         self._pool: asyncpg.Pool | None = None
         self._take, self._insert, self._read = statements(
             [f"${number}" for number in range(1, len(COLUMNS) + 1)], ("$1", "$2", "$3", "$4"), ("$1", "$2")
@@ -90,6 +91,7 @@ class BarePsycopg:
 
     def __init__(self, place: Place) -> None:
         create_tables(place)
+        drop_search(place)
         self._connection = psycopg.connect(place.url, autocommit=True)
         self._take, self._insert, self._read = statements(
             ["%s"] * len(COLUMNS), ("%(session)s", "%(uuid)s", "%(now)s", "%(count)s"), ("%s", "%s")

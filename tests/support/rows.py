@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, inspect, select, update
 
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.database import Stamp
-from zep_memory_plugin.tables import PREFIX, messages, metadata, sessions, summaries, users
+from zep_memory_plugin.tables import PREFIX, columns_of, messages, metadata, sessions, summaries, users
 
 
 def rows(manager: SessionManager, table: str) -> list[dict[str, Any]]:
@@ -26,7 +26,8 @@ def snapshot(manager: SessionManager) -> dict[str, list[dict[str, Any]]]:
 
 def _rows(connection: Connection, table: str) -> list[dict[str, Any]]:
     there = metadata.tables[table]
-    return [dict(row._mapping) for row in connection.execute(select(there).order_by(*there.primary_key))]
+    columns = columns_of(there, connection.dialect.name)
+    return [dict(row._mapping) for row in connection.execute(select(*columns).order_by(*there.primary_key))]
 
 
 def age(manager: SessionManager, session_id: str, by: timedelta) -> None:

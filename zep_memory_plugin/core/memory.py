@@ -22,7 +22,7 @@ from sqlalchemy import (
 from ..database import Stamp
 from ..errors import InvalidInput, SessionExists
 from ..models import Memory, Session, stored
-from ..tables import messages, sessions, summaries
+from ..tables import columns_of, messages, sessions, summaries
 from . import checks
 from . import sessions as session_rows
 from .messages import COLUMNS, OF_SESSION, read, seq_of
@@ -106,7 +106,8 @@ def fork(
 
 
 def _copy(connection: Connection, table: Table, source: str, target: str, until: int) -> None:
-    kept = [column for column in table.c if column.name not in ("session_id", "deleted_at")]
+    columns = columns_of(table, connection.dialect.name)
+    kept = [column for column in columns if column.name not in ("session_id", "deleted_at")]
     rows: Any = select(literal(target), *kept).where(
         table.c.session_id == source, table.c.seq <= until, table.c.deleted_at.is_(None)
     )

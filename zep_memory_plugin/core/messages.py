@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
 from ..database import Stamp, Steps, read_unit, write_unit
-from ..dialects import Append, Appended, dialect_of, transaction
+from ..dialects import Append, Appended, dialect_of, filled, transaction
 from ..dialects.prepared import Prepared
 from ..dialects.statements import take_places
 from ..errors import MessageNotFound
@@ -34,16 +35,20 @@ _OVERWRITTEN = (
     "native",
 )
 
-_OVERWRITE = (
-    update(messages)
-    .where(messages.c.session_id == bindparam("of_session"), messages.c.seq == bindparam("at_seq"))
-    .values({name: bindparam(name) for name in (*_OVERWRITTEN, "metadata", "updated_at")})
-)
+_KEPT = ("session_id", "uuid", "created_at")
+"""Columns that a message keeps when it is written again."""
 
+_OVERWRITE = update(messages).where(
+    messages.c.session_id == bindparam("of_session"), messages.c.seq == bindparam("at_seq")
+)
 
 # Statements that are sent often are built once: building one costs several times what sending it does.
 _INSERT = messages.insert()
 _TAKE_PLACES = take_places(owned=False).returning(sessions.c.last_seq, sessions.c.user_id)
+
+
+AT_ONCE = 1_000
+"""Messages up to which an append tries to be one statement; with more it first makes sure that there is a session."""
 
 
 def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, user_id: str | None) -> list[Message]:
@@ -53,7 +58,7 @@ def append(connection: Connection, stamp: Stamp, session_id: str, new: Batch, us
         return []
     first = stamp.attempt == 1
     request = _request(connection, stamp, checked, owner, new, fresh=first and not new.given)
-    plain = first and not (new.merges or new.archived)
+    plain = first and not new.merges and len(new.rows) <= AT_ONCE
     appended = dialect_of(connection).append_at_once(connection, request) if plain else None
     if appended is None:
         with transaction(connection):
@@ -70,16 +75,16 @@ def append_anew(
     """Append *new* in a transaction of the caller; what the session has or had of it moves to its new place."""
     owner = checks.optional_user_id(user_id)
     request = _request(connection, stamp, checks.session_id(session_id), owner, new, fresh=False)
-    first_seq = _take_places(connection, stamp, request) - len(request.rows) + 1
+    before = _take_places(connection, stamp, request) - len(request.rows)
     known = _known(connection, request, new.given if stamp.attempt == 1 else {row["uuid"] for row in request.rows})
     placed = [
-        {**row, "session_id": request.session_id, "seq": seq} for seq, row in enumerate(request.rows, start=first_seq)
+        {**row, "session_id": request.session_id, "seq": seq} for seq, row in enumerate(request.rows, start=before + 1)
     ]
     if fresh := [row for row in placed if row["uuid"] not in known]:
         connection.execute(_INSERT, fresh)
     writes.drop(connection, request.session_id, [there.seq for there in known.values()])
     moved = [_moved(connection, stamp, row, known.get(row["uuid"])) for row in placed]
-    writes.add(connection, request, placed)
+    writes.add(connection, request.session_id, before, request.rows)
     return _as_stored(placed, moved)
 
 
@@ -89,25 +94,22 @@ def _moved(connection: Connection, stamp: Stamp, row: dict[str, Any], there: Row
         return Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"])
     metadata = merged_text(there.metadata, row["metadata"])
     updated_at = there.updated_at if _is_of_this_call(there, stamp.now) else stamp.now
-    changed = {name: row[name] for name in ("seq", "archived_at", *_OVERWRITTEN)}
-    connection.execute(
-        update(messages)
-        .where(messages.c.session_id == row["session_id"], messages.c.uuid == row["uuid"])
-        .values(metadata=metadata, updated_at=updated_at, deleted_at=None, **changed)
-    )
+    changed = {name: value for name, value in row.items() if name not in _KEPT}
+    changed |= {"metadata": metadata, "updated_at": updated_at, "deleted_at": None}
+    place = (messages.c.session_id == row["session_id"], messages.c.uuid == row["uuid"])
+    connection.execute(update(messages).where(*place).values(changed))
     return Appended(row["uuid"], row["seq"], there.created_at, updated_at, metadata)
 
 
 def _request(
     connection: Connection, stamp: Stamp, session_id: str, user_id: str | None, new: Batch, *, fresh: bool
 ) -> Append:
-    rows = _stamped(new, stamp)
-    return Append(session_id, user_id, rows, stamp.now, fresh, writes.terms(connection, rows))
-
-
-def _stamped(new: Batch, stamp: Stamp) -> list[dict[str, Any]]:
-    archived_at = stamp.now if new.archived else None
-    return [{**row, "created_at": row["created_at"] or stamp.now, "archived_at": archived_at} for row in new.rows]
+    # In place, as copies of very many rows would be what the garbage collector works on; another attempt does the same.
+    for row in new.rows:
+        row["created_at"] = row["created_at"] or stamp.now
+        row["archived_at"] = stamp.now if new.archived else None
+        row |= writes.columns(connection, row["name"], row["content"])
+    return Append(session_id, user_id, new.rows, stamp.now, fresh)
 
 
 def _append_to_new(connection: Connection, stamp: Stamp, request: Append) -> list[Appended] | None:
@@ -120,21 +122,16 @@ def _append_to_new(connection: Connection, stamp: Stamp, request: Append) -> lis
 
 def _append(connection: Connection, stamp: Stamp, request: Append, given: frozenset[UUID]) -> list[Appended]:
     """Append in several statements of one transaction, under the session's row lock."""
-    last_seq = _take_places(connection, stamp, request)
+    before = _take_places(connection, stamp, request) - len(request.rows)
     sent_before = stamp.attempt > 1
     known = _known(connection, request, {row["uuid"] for row in request.rows} if sent_before else given)
     fresh = [row for row in request.rows if row["uuid"] not in known]
     if known:
         _return_places(connection, request, len(request.rows) - len(fresh))
-    placed = [
-        {**row, "session_id": request.session_id, "seq": seq}
-        for seq, row in enumerate(fresh, start=last_seq - len(request.rows) + 1)
-    ]
-    if placed:
-        connection.execute(_INSERT, placed)
-        writes.add(connection, request, placed)
-    new = [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
-    return new + _overwrite(connection, request, known)
+    if fresh:
+        dialect_of(connection).fill(connection, request.session_id, before, fresh)
+        writes.add(connection, request.session_id, before, fresh)
+    return filled(fresh, before) + _overwrite(connection, request, known)
 
 
 def _take_places(connection: Connection, stamp: Stamp, request: Append) -> int:
@@ -171,7 +168,7 @@ def _overwrite(connection: Connection, request: Append, known: dict[UUID, Row[An
     done = [_in_its_place(there) for _, there in live if _is_of_this_call(there, request.now)]
     due = [(row, there) for row, there in live if not _is_of_this_call(there, request.now)]
     changes = [_change(request, row, there) for row, there in due]
-    writes.replace(connection, request.session_id, {there.seq: row for row, there in due})
+    writes.replace(connection, request.session_id, [there.seq for _, there in due])
     if changes:
         connection.execute(_OVERWRITE, changes)
     return done + [
@@ -195,9 +192,9 @@ def _change(request: Append, row: dict[str, Any], stored: Row[Any]) -> dict[str,
     return {
         "of_session": request.session_id,
         "at_seq": stored.seq,
+        **{name: value for name, value in row.items() if name not in (*_KEPT, "archived_at")},
         "metadata": merged_text(stored.metadata, row["metadata"]),
         "updated_at": request.now,
-        **{name: row[name] for name in _OVERWRITTEN},
     }
 
 
@@ -205,7 +202,7 @@ def _as_stored(rows: Sequence[dict[str, Any]], appended: Sequence[Appended]) -> 
     """Return the messages that are stored, in the order of *rows*."""
     kept = _placed(rows, appended)
     return [
-        _message((*(row[name] for name in _WRITTEN), place.seq, place.created_at, place.updated_at, place.metadata))
+        _message((*_written_of(row), place.seq, place.created_at, place.updated_at, place.metadata))
         for row, place in kept
     ]
 
@@ -219,6 +216,7 @@ def _placed(rows: Sequence[dict[str, Any]], appended: Sequence[Appended]) -> Ite
 
 
 _WRITTEN = ("uuid", *_OVERWRITTEN)
+_written_of = itemgetter(*_WRITTEN)
 COLUMNS = tuple(messages.c[name] for name in (*_WRITTEN, "seq", "created_at", "updated_at", "metadata"))
 """What a message is read as, in the order in which `_message` takes it."""
 
@@ -335,8 +333,8 @@ def _changed(
     values: dict[str, Any] = {"metadata": merged, "updated_at": stamp.now}
     if content is not None:
         rewritten = _rewritten(before, content, token_count, estimated_tokens)
-        writes.replace(connection, session_id, {there.seq: {"name": there.name, **rewritten}})
-        values |= rewritten
+        writes.replace(connection, session_id, [there.seq])
+        values |= {**rewritten, **writes.columns(connection, there.name, rewritten["content"])}
     place = (messages.c.session_id == session_id, messages.c.seq == there.seq)
     connection.execute(update(messages).where(*place).values(values))
     _touch(connection, stamp, session_id)

@@ -12,9 +12,20 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InvalidInput, shown
-from ._protocol import Append, Appended, JsonScalar, Send, SqlDialect
+from ._protocol import Append, Appended, JsonScalar, Row, Send, SqlDialect, filled
 
-__all__ = ["Append", "Appended", "JsonScalar", "Send", "SqlDialect", "dialect_named", "dialect_of", "transaction"]
+__all__ = [
+    "Append",
+    "Appended",
+    "JsonScalar",
+    "Row",
+    "Send",
+    "SqlDialect",
+    "dialect_named",
+    "dialect_of",
+    "filled",
+    "transaction",
+]
 
 _NAMES = ("postgresql", "sqlite")
 

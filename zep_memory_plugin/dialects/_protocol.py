@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import URL, ColumnElement, Connection, Table
@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 JsonScalar = str | int | float | bool | None
 Row = dict[str, Any]
 Send = Callable[..., Any]
-"""Sends a statement as it is, with a tuple of parameters or for each of a list of such; returns what has its rows."""
+"""Sends a statement as it is, with its parameters or once for each of a `map` of such; returns what has its rows."""
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -31,12 +31,9 @@ class Append:
     now: datetime
     fresh: bool
     """Whether no row can be stored already: no uuid is the caller's, and nothing of this was sent before."""
-    terms: Mapping[UUID, str] = field(default_factory=dict)
-    """The search terms of each message, separated by spaces; empty where the index makes them itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Where one message of an append went: its own place, or the one it had already."""
 
     uuid: UUID
@@ -44,6 +41,14 @@ class Appended:
     created_at: datetime
     updated_at: datetime | None
     metadata: str | None
+
+
+def filled(rows: Sequence[Row], before: int) -> list[Appended]:
+    """Return the places of new messages in a row, those after *before*."""
+    return [
+        Appended(row["uuid"], seq, row["created_at"], None, row["metadata"])
+        for seq, row in enumerate(rows, start=before + 1)
+    ]
 
 
 class SqlDialect(Protocol):
@@ -98,6 +103,10 @@ class SqlDialect(Protocol):
 
     def metadata_contains(self, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]) -> ColumnElement[bool]:
         """Match rows whose JSON object in *column* has every key of *wanted* with a value of the same type."""
+        ...
+
+    def fill(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+        """Store new messages, any number of them, in the places of their session after *before*."""
         ...
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:

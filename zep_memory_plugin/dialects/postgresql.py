@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     URL,
     BigInteger,
     ColumnElement,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     DateTime,
     FromClause,
     Integer,
-    Select,
     Table,
     Text,
     Uuid,
@@ -31,12 +29,13 @@ from sqlalchemy import (
     values,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
-from ..tables import message_terms, messages, sessions
-from ._protocol import Append, Appended, JsonScalar, Send
+from ..tables import TermsVector, messages, sessions
+from ._protocol import Append, Appended, JsonScalar, Row, Send, filled
 from .prepared import Prepared
 from .statements import take_places
 
@@ -44,7 +43,7 @@ SCHEMA_LOCK = 0x7A65705F6D656D
 """Key of the advisory lock under which the tables are created."""
 
 FEW = 4
-"""Messages up to which each value is a parameter of its own, as in a turn; drivers take longer over arrays."""
+"""Messages up to which each value is a parameter of its own, as in a turn."""
 
 _ITEM_TYPES: dict[str, TypeEngine[Any]] = {
     "uuid": Uuid(),
@@ -59,13 +58,13 @@ _ITEM_TYPES: dict[str, TypeEngine[Any]] = {
     "created_at": DateTime(timezone=True),
     "native_format": Text(),
     "native": Text(),
+    "archived_at": DateTime(timezone=True),
+    "terms": TermsVector(),
 }
-"""The columns of a message that its writer sets, in the order in which they are sent."""
+"""The columns of a message that are sent, in that order."""
 
-_SENT: dict[str, TypeEngine[Any]] = {**_ITEM_TYPES, "terms": Text()}
-"""What is sent for each message: its columns, and the terms for the index of search."""
-
-_OVERWRITTEN = tuple(name for name in _ITEM_TYPES if name not in ("uuid", "metadata", "created_at"))
+_KEPT = ("uuid", "metadata", "created_at", "archived_at")
+_OVERWRITTEN = tuple(name for name in _ITEM_TYPES if name not in _KEPT)
 
 # What JSON text may hold and jsonb may not, where no further backslash escapes the backslash.
 _NOT_IN_JSONB = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -122,16 +121,20 @@ class Dialect:
         document = case((column.contains("\\u", autoescape=True), cleaned), else_=column)
         return cast(document, JSONB).op("@>", is_comparison=True)(cast(literal(json.dumps(wanted)), JSONB))
 
+    def fill(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+        _filling().run(connection, [{"session": session_id, "before": before, **_items(rows)}])
+
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
-        rows = [{**row, "terms": append.terms[row["uuid"]]} for row in append.rows]
+        """Append in one statement, which returns no row when there is no such session or it is not the owner's."""
+        rows, owned = append.rows, append.user_id is not None
         few = len(rows) if len(rows) <= FEW else None
         parameters = _items(rows) if few is None else _few_items(rows)
-        parameters |= {"session": append.session_id, "count": len(rows), "now": append.now}
-        if append.user_id is not None:
-            parameters["owner"] = append.user_id
-        found = _appending(few, owned=append.user_id is not None).rows(connection, parameters)
+        parameters |= {"session": append.session_id, "count": len(rows), "now": append.now, "owner": append.user_id}
+        found = _appending(few, owned=owned, fresh=append.fresh).rows(connection, parameters)
         if not found:
             return None
+        if append.fresh:
+            return filled(rows, found[0][0] - len(rows))
         return [Appended(*row) for row in found if row[0] is not None]
 
     def release_space(self, connection: Connection) -> bool:
@@ -144,15 +147,15 @@ class Dialect:
 
 def _few_items(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the parameters of `_few_items_table`."""
-    return {f"{name}_{place}": row[name] for place, row in enumerate(rows, start=1) for name in _SENT}
+    return {f"{name}_{place}": row[name] for place, row in enumerate(rows, start=1) for name in _ITEM_TYPES}
 
 
 def _few_items_table(count: int) -> FromClause:
     """Return *count* messages as a table of VALUES, whose parameters are the columns' names and places."""
-    columns = [column(name, type_) for name, type_ in _SENT.items()]
+    columns = [column(name, type_) for name, type_ in _ITEM_TYPES.items()]
     rows = [
         (
-            *(bindparam(f"{name}_{place}", type_=type_) for name, type_ in _SENT.items()),
+            *(bindparam(f"{name}_{place}", type_=type_) for name, type_ in _ITEM_TYPES.items()),
             literal_column(str(place)),
         )
         for place in range(1, count + 1)
@@ -161,68 +164,54 @@ def _few_items_table(count: int) -> FromClause:
 
 
 def _items(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the parameters of `_items_table`."""
-    return {name: [row[name] for row in rows] for name in _SENT}
+    """Return the parameter of `_items_table`."""
+    items = [
+        {**row, "uuid": row["uuid"].hex, "created_at": str(row["created_at"]), "position": place}
+        for place, row in enumerate(rows, start=1)
+    ]
+    return {"items": json.dumps(items, ensure_ascii=False, default=str)}
 
 
 def _items_table() -> FromClause:
-    """Return any number of messages as a table of arrays, whose parameters are the columns' names."""
-    arrays = (bindparam(name, type_=ARRAY(type_)) for name, type_ in _SENT.items())
-    return func.unnest(*arrays).table_valued(*_SENT, with_ordinality="position").render_derived("item")
+    """Return any number of messages as a table made of JSON, which drivers write faster than arrays."""
+    columns = (column(name, type_) for name, type_ in _ITEM_TYPES.items())
+    document = cast(bindparam("items", type_=Text), JSON)
+    made = func.json_to_recordset(document).table_valued(*columns, column("position", BigInteger))
+    return made.render_derived("item", with_types=True)
 
 
 @cache
-def _appending(few: int | None, *, owned: bool) -> Prepared:
-    return Prepared(_append_statement(few, owned=owned))
-
-
-def _append_statement(few: int | None, *, owned: bool) -> Select[Any]:
-    """Build the whole append: take the places under the session's row lock, and fill them.
-
-    It is for *few* messages, or for as many as come in arrays.
-
-    No row comes back when there is no such session, or it is not the owner's. A message whose uuid is known already
-    keeps its place and creation time and gets the new content, unless it is deleted.
-    """
-    session = take_places(owned=owned).returning(sessions.c.last_seq)
-    place = session.cte("session")
-    item = select(_items_table() if few is None else _few_items_table(few)).cte("item")
+def _appending(few: int | None, *, owned: bool, fresh: bool) -> Prepared:
+    place = take_places(owned=owned).returning(sessions.c.last_seq).cte("place")
+    item = _items_table() if few is None else _few_items_table(few)
     seq = place.c.last_seq - bindparam("count", type_=BigInteger) + item.c.position
-    row = select(cast(bindparam("session"), Text), seq, *(item.c[name] for name in _ITEM_TYPES))
-    filled = postgresql.insert(messages).from_select(
-        ["session_id", "seq", *_ITEM_TYPES], row.select_from(place.join(item, true()))
+    insert = _insert(item, seq, place.join(item, true()))
+    if fresh:
+        return Prepared(select(place).add_cte(insert.cte("filled")))
+    stored = _upsert(insert).cte("stored")
+    return Prepared(select(stored).select_from(place.outerjoin(stored, true())))
+
+
+@cache
+def _filling() -> Prepared:
+    item = _items_table()
+    return Prepared(_insert(item, bindparam("before", type_=BigInteger) + item.c.position, item))
+
+
+def _insert(item: FromClause, seq: ColumnElement[int], source: FromClause) -> postgresql.Insert:
+    row = select(cast(bindparam("session"), Text), seq, *(item.c[name] for name in _ITEM_TYPES)).select_from(source)
+    return postgresql.insert(messages).from_select(["session_id", "seq", *_ITEM_TYPES], row)
+
+
+def _upsert(insert: postgresql.Insert) -> ReturningInsert[Any]:
+    """Let a message whose uuid is known keep its place and creation time and get new content, unless it is deleted."""
+    upserted = insert.on_conflict_do_update(
+        index_elements=[messages.c.session_id, messages.c.uuid],
+        set_={
+            **{name: insert.excluded[name] for name in _OVERWRITTEN},
+            "metadata": func.coalesce(insert.excluded.metadata, messages.c.metadata),
+            "updated_at": bindparam("now", type_=messages.c.updated_at.type),
+        },
+        where=messages.c.deleted_at.is_(None),
     )
-    stored = (
-        filled.on_conflict_do_update(
-            index_elements=[messages.c.session_id, messages.c.uuid],
-            set_={
-                **{name: filled.excluded[name] for name in _OVERWRITTEN},
-                "metadata": func.coalesce(filled.excluded.metadata, messages.c.metadata),
-                "updated_at": bindparam("now", type_=messages.c.updated_at.type),
-            },
-            where=messages.c.deleted_at.is_(None),
-        )
-        .returning(messages.c.uuid, messages.c.seq, messages.c.created_at, messages.c.updated_at, messages.c.metadata)
-        .cte("stored")
-    )
-    return select(stored).select_from(place.outerjoin(stored, true())).add_cte(_indexed(stored, item))
-
-
-def _indexed(stored: CTE, item: CTE) -> CTE:
-    """Build the part of an append that puts what was *stored* of the items into the search index."""
-    row = select(cast(bindparam("session"), Text), stored.c.seq, terms_vector(item.c.terms))
-    filled = postgresql.insert(message_terms).from_select(
-        ["session_id", "seq", "terms"], row.join_from(stored, item, item.c.uuid == stored.c.uuid)
-    )
-    return replacing_terms(filled).cte("indexed")
-
-
-def terms_vector(terms: ColumnElement[str]) -> ColumnElement[Any]:
-    """Return the tsvector of *terms*, which are separated by spaces."""
-    return func.array_to_tsvector(func.string_to_array(terms, " "))
-
-
-def replacing_terms(filled: postgresql.Insert) -> postgresql.Insert:
-    """Let *filled* replace the terms of messages that have some."""
-    place = [message_terms.c.session_id, message_terms.c.seq]
-    return filled.on_conflict_do_update(index_elements=place, set_={"terms": filled.excluded.terms})
+    return upserted.returning(*(messages.c[name] for name in Appended._fields))

@@ -38,7 +38,7 @@ class Prepared:
     def run(self, connection: Connection, rows: Iterable[Mapping[str, Any]], send: Send | None = None) -> None:
         """Send the statement, which returns nothing, once for each of *rows*."""
         compiled = self.compiled(connection.dialect)
-        (send or sender(connection))(compiled.text, [compiled.arguments(row) for row in rows])
+        (send or sender(connection))(compiled.text, map(compiled.arguments, rows))
 
     def compiled(self, dialect: Dialect) -> "_Compiled":
         """Return the statement in a driver's own words."""
@@ -131,16 +131,16 @@ def sender(connection: Connection) -> Send:
     """
     watchers = connection.engine.dispatch
     if watchers.before_cursor_execute or watchers.after_cursor_execute:
-        return connection.exec_driver_sql
+        return _watched(connection)
     if connection.engine.logger.isEnabledFor(logging.INFO):
-        return connection.exec_driver_sql
+        return _watched(connection)
     driver: Any = connection.connection
     failure = connection.dialect.loaded_dbapi.Error
 
     def send(statement: str, parameters: Any = ()) -> Any:
         cursor = driver.cursor()
         try:
-            (cursor.executemany if isinstance(parameters, list) else cursor.execute)(statement, parameters)
+            (cursor.executemany if isinstance(parameters, map) else cursor.execute)(statement, parameters)
         except failure as error:
             raise _failed(connection, cursor, statement, error) from error
         except BaseException:
@@ -148,6 +148,13 @@ def sender(connection: Connection) -> Send:
                 connection.invalidate()
             raise
         return cursor
+
+    return send
+
+
+def _watched(connection: Connection) -> Send:
+    def send(statement: str, parameters: Any = ()) -> Any:
+        return connection.exec_driver_sql(statement, list(parameters) if isinstance(parameters, map) else parameters)
 
     return send
 

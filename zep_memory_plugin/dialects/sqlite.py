@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 
 from ..tables import ROWID_SEQ_BITS, listing_ids, messages, metadata, sessions, unindexed
 from . import transaction
-from ._protocol import Append, Appended, JsonScalar, Send
+from ._protocol import Append, Appended, JsonScalar, Row, Send, filled
 from .prepared import Prepared, sender
 from .statements import take_places
 
@@ -121,6 +121,9 @@ class Dialect:
     def metadata_contains(self, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]) -> ColumnElement[bool]:
         return and_(*(_has_entry(column, key, value) for key, value in wanted.items()))
 
+    def fill(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+        _fill(connection, sender(connection), session_id, before, rows)
+
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
         """Append messages whose uuids are new, with statements that were compiled once and are sent as they are."""
         if not append.fresh:
@@ -135,7 +138,14 @@ class Dialect:
                 "owner": append.user_id,
             }
             taken = _taking(owned=append.user_id is not None).rows(connection, places, send)
-            return _fill_places(connection, send, append, *taken[0]) if taken else None
+            if not taken:
+                return None
+            last_seq, session = taken[0]
+            before = last_seq - len(append.rows)
+            _fill(connection, send, append.session_id, before, append.rows)
+            noted = {"first": session << ROWID_SEQ_BITS | before + 1, "count": len(append.rows)}
+            _NOTE.run(connection, [noted], send)
+            return filled(append.rows, before)
 
     def release_space(self, connection: Connection) -> bool:
         if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != _INCREMENTAL:
@@ -161,17 +171,14 @@ def _taking(*, owned: bool) -> Prepared:
     return Prepared(take_places(owned=owned).returning(sessions.c.last_seq, sessions.c.id))
 
 
-_UNSET = ("updated_at", "archived_at", "deleted_at")
+_UNSET = ("updated_at", "deleted_at", "terms")
 _FILL = Prepared(messages.insert(), column_keys=[column.name for column in messages.c if column.name not in _UNSET])
 _NOTE = Prepared(unindexed.insert())
 
 
-def _fill_places(connection: Connection, send: Send, append: Append, last_seq: int, session: int) -> list[Appended]:
-    first = last_seq - len(append.rows) + 1
-    placed = [{**row, "session_id": append.session_id, "seq": seq} for seq, row in enumerate(append.rows, start=first)]
+def _fill(connection: Connection, send: Send, session_id: str, before: int, rows: Sequence[Row]) -> None:
+    placed = ({**row, "session_id": session_id, "seq": seq} for seq, row in enumerate(rows, start=before + 1))
     _FILL.run(connection, placed, send)
-    _NOTE.run(connection, [{"first": session << ROWID_SEQ_BITS | first, "count": len(placed)}], send)
-    return [Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"]) for row in placed]
 
 
 def _without_nul(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,14 +1,13 @@
 """The protocol that the index of a database fulfils."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Table
 
 from ...database import Steps
-from ...dialects import Append, Appended
+from ...dialects import Appended, Row
 from ...tables import ROWID_SEQ_BITS
 
 if TYPE_CHECKING:
@@ -60,16 +59,16 @@ class SearchIndex(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def terms(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
-        """Return what an append has to bring along of each message, made before anything is locked."""
+    def columns(self, name: str | None, content: str) -> dict[str, str]:
+        """Return what a message's own row has to hold for it, made before anything is locked."""
         ...
 
-    def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
-        """Take in new messages of a session, which are stored by now, *placed* in a row."""
+    def add(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+        """Take in new messages, which are stored by now in the places of their session after *before*."""
         ...
 
-    def replace(self, connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        """Take in that messages are about to get the name and content of *rows*, by their seq."""
+    def replace(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
+        """Take in that messages are about to get another name and content, and their columns for it."""
         ...
 
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:

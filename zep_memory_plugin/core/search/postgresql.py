@@ -1,10 +1,9 @@
-"""The search index on Postgres: a table of terms with a GIN index, filled by the statement that stores the messages."""
+"""The search index on Postgres: a GIN index of a column of the messages, which holds their terms."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -20,20 +19,18 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
-    exists,
     func,
     literal,
     select,
     text,
     tuple_,
+    update,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from ...database import Stamp, Steps, read_unit, write_unit
-from ...dialects import Append, Appended
-from ...dialects.postgresql import replacing_terms, terms_vector
-from ...tables import UtcDateTime, message_embeddings, message_terms, messages, sessions
+from ...dialects import Appended, Row
+from ...tables import TermsVector, UtcDateTime, message_embeddings, messages, sessions
 from . import pgvector, vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Statistics
@@ -55,18 +52,13 @@ UNLISTED = 0.0005
 
 _SEQ = (1 << SEQ_BITS) - 1
 
-_REPLACE = replacing_terms(
-    postgresql.insert(message_terms).values(
-        session_id=bindparam("session"), seq=bindparam("place"), terms=terms_vector(bindparam("said", type_=Text))
-    )
-)
 _PGVECTOR = select(cast(func.to_regtype("vector"), Text))
 _SHARES = text("""
     SELECT term, share
       FROM pg_stats,
            unnest(most_common_elems::text::text[],
                   most_common_elem_freqs[1:cardinality(most_common_elems::text::text[])]) AS listed(term, share)
-     WHERE schemaname = current_schema() AND tablename = 'zep_message_terms' AND attname = 'terms'
+     WHERE schemaname = current_schema() AND tablename = 'zep_messages' AND attname = 'terms'
        AND term = ANY(:terms)
 """).bindparams(bindparam("terms", type_=ARRAY(Text)))
 _IN_SPANS = text("""
@@ -90,44 +82,31 @@ _LIVE_IN_SPANS = _IN_SPANS.bindparams(
 class Index:
     """tsvectors, of terms that we make."""
 
-    def terms(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
-        return {row["uuid"]: index_terms(text_of(row["name"], row["content"])) for row in rows}
+    def columns(self, name: str | None, content: str) -> dict[str, str]:
+        return {"terms": index_terms(text_of(name, content))}
 
-    def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
-        said = [
-            {"session": append.session_id, "place": row["seq"], "said": append.terms[row["uuid"]]} for row in placed
-        ]
-        connection.execute(_REPLACE, said)
+    def add(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+        """Do nothing: what is indexed is a column."""
 
-    def replace(self, connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        said = {seq: index_terms(text_of(row["name"], row["content"])) for seq, row in rows.items()}
-        connection.execute(
-            _REPLACE, [{"session": session_id, "place": seq, "said": terms} for seq, terms in said.items()]
-        )
+    def replace(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
+        """Do nothing: what is indexed is a column."""
 
     def drop(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
-        self.delete(connection, message_terms, [(session_id, seq) for seq in seqs])
+        """Do nothing: what is indexed is a column."""
 
     def tend(self, connection: Connection, session_id: str, appended: Sequence[Appended]) -> None:
         """Do nothing: nothing is left for later."""
 
     def copy(self, connection: Connection, source: str, target: str) -> None:
-        copied = (
-            select(literal(target), message_terms.c.seq, message_terms.c.terms)
-            .join(messages, messages.c.seq == message_terms.c.seq)
-            .where(message_terms.c.session_id == source, messages.c.session_id == target)
-        )
-        filled = postgresql.insert(message_terms).from_select(["session_id", "seq", "terms"], copied)
-        connection.execute(replacing_terms(filled))
+        """Do nothing: what is indexed is a column."""
 
     def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
         removed = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq).cte("removed")
-        derived = (
-            delete(table).where(table.c.session_id == removed.c.session_id, table.c.seq == removed.c.seq)
-            for table in (message_terms, message_embeddings)
+        forgotten = delete(message_embeddings).where(
+            message_embeddings.c.session_id == removed.c.session_id, message_embeddings.c.seq == removed.c.seq
         )
-        query = select(func.count()).select_from(removed)
-        return int(connection.execute(query.add_cte(*(gone.cte() for gone in derived))).scalar_one())
+        query = select(func.count()).select_from(removed).add_cte(forgotten.cte())
+        return int(connection.execute(query).scalar_one())
 
     def rebuild(self, progress: Progress) -> Steps[int]:
         total: int = yield read_unit(size_of, Scope())
@@ -138,7 +117,6 @@ class Index:
             yield write_unit(_index_anew, read, said)
             done, after = done + len(read), (read[-1].session_id, read[-1].seq)
             progress(done, max(done, total))
-        yield write_unit(_remove_orphans)
         return done
 
     def forget_removed(self, connection: Connection) -> bool:
@@ -209,15 +187,8 @@ def _index_anew(connection: Connection, stamp: Stamp, read: Rows, said: Sequence
         messages.c.seq == item.c.seq,
         messages.c.updated_at.is_not_distinct_from(item.c.updated_at),
     )
-    row = select(item.c.session_id, item.c.seq, terms_vector(item.c.terms)).join_from(item, messages, same)
-    filled = postgresql.insert(message_terms).from_select(["session_id", "seq", "terms"], row)
-    connection.execute(replacing_terms(filled))
-
-
-def _remove_orphans(connection: Connection, stamp: Stamp) -> None:
-    """Remove the terms of messages that are no more."""
-    there = exists().where(messages.c.session_id == message_terms.c.session_id, messages.c.seq == message_terms.c.seq)
-    connection.execute(delete(message_terms).where(~there))
+    made = cast(item.c.terms, TermsVector)
+    connection.execute(update(messages).where(same, messages.c.terms.is_distinct_from(made)).values(terms=made))
 
 
 def _has_pgvector(connection: Connection) -> bool:
@@ -310,24 +281,27 @@ class _Gathering:
 def _having(terms: int, *, of_user: bool) -> Select[Any]:
     """Build the query for messages that match the parameter `any`, with a flag for each of so many terms."""
     flags = (_matches(bindparam(f"term_{number}", type_=Text)) for number in range(terms))
-    query = select(message_terms.c.session_id, message_terms.c.seq, *flags).where(
-        _matches(bindparam("any", type_=Text))
-    )
+    query = select(messages.c.session_id, messages.c.seq, *flags).where(_live_with(bindparam("any", type_=Text)))
     if of_user:
         live = (sessions.c.user_id == bindparam("user"), sessions.c.deleted_at.is_(None))
         theirs = func.array(select(sessions.c.session_id).where(*live).scalar_subquery())
-        query = query.where(message_terms.c.session_id == func.any(theirs))
+        query = query.where(messages.c.session_id == func.any(theirs))
     return query.limit(bindparam("most"))
 
 
 def _matches(query: ColumnElement[str]) -> ColumnElement[bool]:
-    return message_terms.c.terms.bool_op("@@")(cast(query, TSQUERY))
+    return messages.c.terms.bool_op("@@")(cast(query, TSQUERY))
+
+
+def _live_with(query: ColumnElement[str]) -> ColumnElement[bool]:
+    """Match the messages that the index holds and *query* asks for."""
+    return and_(_matches(query), messages.c.deleted_at.is_(None))
 
 
 _IN_SESSION = (
-    select(message_terms.c.seq)
-    .where(message_terms.c.session_id == bindparam("session"), _matches(bindparam("any", type_=Text)))
-    .order_by(message_terms.c.seq.desc())
+    select(messages.c.seq)
+    .where(messages.c.session_id == bindparam("session"), _live_with(bindparam("any", type_=Text)))
+    .order_by(messages.c.seq.desc())
     .limit(bindparam("most"))
 )
 

@@ -8,7 +8,6 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 from zlib import crc32
 
 from sqlalchemy import (
@@ -34,7 +33,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from ...database import Stamp, Steps, write_unit
-from ...dialects import Append, Appended, transaction
+from ...dialects import Appended, Row, transaction
+from ...dialects.prepared import Prepared
 from ...tables import MESSAGE_INDEX, UtcDateTime, messages, sessions, unindexed
 from . import vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
@@ -61,7 +61,7 @@ _index = table(MESSAGE_INDEX, column(MESSAGE_INDEX), column("rowid", BigInteger)
 _place = _index.c.rowid
 _matches = literal_column(MESSAGE_INDEX).bool_op("MATCH")(bindparam("match", type_=String))
 
-_TAKE_IN = insert(_index).values(rowid=bindparam("place"), terms=bindparam("said"))
+_TAKE_IN = Prepared(insert(_index).values(rowid=bindparam("place"), terms=bindparam("said")))
 _TAKE_OUT = insert(_index).values(
     {MESSAGE_INDEX: literal_column("'delete'"), "rowid": bindparam("place"), "terms": bindparam("said")}
 )
@@ -126,15 +126,18 @@ class _Places:
 class Index:
     """FTS5, of terms that we make."""
 
-    def terms(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
+    def columns(self, name: str | None, content: str) -> dict[str, str]:
         return {}
 
-    def add(self, connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
-        _note(connection, append.session_id, placed[0]["seq"], len(placed))
+    def add(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+        if len(rows) >= TAKEN_AT_ONCE:
+            _take_in_new(connection, session_id, before, rows)
+            return
+        _note(connection, session_id, before + 1, len(rows))
         _take_in_if_many(connection)
 
-    def replace(self, connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        for seq in rows:
+    def replace(self, connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
+        for seq in seqs:
             if _take_out_at(connection, session_id, [seq]):
                 _note(connection, session_id, seq, 1)
 
@@ -146,9 +149,7 @@ class Index:
         start = crc32(session_id.encode())
         if not any((start + place.seq) % LOOKED_AFTER == 0 for place in appended):
             return
-        for _ in range(1 + len(appended) // TAKEN_AT_ONCE):
-            if not _many_wait(connection):
-                return
+        if _many_wait(connection):
             with transaction(connection):
                 take_in(connection)
 
@@ -240,11 +241,20 @@ def take_in(connection: Connection) -> int:
     if not ranges:
         return 0
     rows = connection.execute(_SAID_IN_SPANS, {"spans": _spans(ranges)})
-    said = [{"place": row.place, "said": index_terms(text_of(row.name, row.content))} for row in rows]
-    if said:
-        connection.execute(_TAKE_IN, said)
+    said = ({"place": row.place, "said": index_terms(text_of(row.name, row.content))} for row in rows)
+    _TAKE_IN.run(connection, said)
     _strike_out(connection, ranges[-1])
     return sum(waiting.messages for waiting in ranges)
+
+
+def _take_in_new(connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+    """Take many messages in, those at the places after *before*, rather than read them again later."""
+    first = (_numbers(connection, [session_id])[session_id] << SEQ_BITS) + before + 1
+    said = (
+        {"place": place, "said": index_terms(text_of(row["name"], row["content"]))}
+        for place, row in enumerate(rows, start=first)
+    )
+    _TAKE_IN.run(connection, said)
 
 
 def _take_in_next(connection: Connection, stamp: Stamp) -> int:

@@ -1,32 +1,30 @@
 """What writing operations tell the search index and the embeddings, in their own transactions."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection
 
 from ...database import Stamp
-from ...dialects import Append, Appended
+from ...dialects import Appended, Row
 from . import vectors
 from .indexes import index_of
 
 
-def terms(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, str]:
-    """Return what an append has to bring along for the index, made before anything is locked."""
-    return index_of(connection).terms(rows)
+def columns(connection: Connection, name: str | None, content: str) -> dict[str, str]:
+    """Return what a message's own row has to hold for the index, made before anything is locked."""
+    return index_of(connection).columns(name, content)
 
 
-def add(connection: Connection, append: Append, placed: Sequence[Mapping[str, Any]]) -> None:
-    """Take in new messages, which stand in a row."""
-    index_of(connection).add(connection, append, placed)
+def add(connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
+    """Take in new messages, which are stored by now in the places of their session after *before*."""
+    index_of(connection).add(connection, session_id, before, rows)
 
 
-def replace(connection: Connection, session_id: str, rows: Mapping[int, Mapping[str, Any]]) -> None:
-    """Take in that messages are about to get the name and content of *rows*, by their seq."""
-    if rows:
-        index_of(connection).replace(connection, session_id, rows)
-        vectors.remove(connection, [(session_id, seq) for seq in rows])
+def replace(connection: Connection, session_id: str, seqs: Sequence[int]) -> None:
+    """Take in that messages are about to get another name and content, and their columns for the index."""
+    if seqs:
+        index_of(connection).replace(connection, session_id, seqs)
+        vectors.remove(connection, [(session_id, seq) for seq in seqs])
 
 
 def drop(connection: Connection, session_id: str, seqs: Sequence[int]) -> None:

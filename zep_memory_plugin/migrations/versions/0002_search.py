@@ -12,13 +12,13 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the tables, and fill the index."""
+    """Create the tables, and fill the index; that of Postgres changes its place in the next revision."""
+    _embeddings()
     if op.get_context().dialect.name == "sqlite":
         _sqlite_index()
+        rebuild_on(op.get_bind())
     else:
         _postgres_index()
-    _embeddings()
-    rebuild_on(op.get_bind())
 
 
 def _sqlite_index() -> None:
