@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 
-from zep_memory_plugin.tables import ROWID_SEQ_BITS, listing_ids, unindexed
+from zep_memory_plugin import SessionManager
+from zep_memory_plugin.tables import listing_ids
 
 from .peers.bare import COLUMNS, create_tables
 from .peers.bare_sqlite import connect
@@ -44,7 +45,7 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         SESSION_COLUMNS,
         ((session_id(number), number + 1, uuid.uuid4(), None, NOW, NOW, NOW, each) for number in range(sessions)),
     )
-    indexed = {"postgres": {"terms": "word"}, "sqlite": {}}[place.kind]
+    indexed: dict[str, str] = {"postgres": {"terms": "word"}, "sqlite": {}}[place.kind]
     _store(
         place,
         "zep_messages",
@@ -56,13 +57,9 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         ),
     )
     if place.kind == "sqlite":
-        _store_on_sqlite(place, unindexed.name, ("first", "count"), _waiting(sessions, each))
         _store_on_sqlite(place, listing_ids.name, ("table_name", "last_id"), [("zep_sessions", sessions)])
-
-
-def _waiting(sessions: int, each: int) -> Iterator[tuple[int, int]]:
-    """Yield that the messages of each session are not in the index of search yet, as an append of them would say."""
-    return (((number + 1) << ROWID_SEQ_BITS | 1, each) for number in range(sessions))
+        with SessionManager(place.url) as manager:
+            manager.rebuild_search()
 
 
 def _message(session: str, seq: int) -> tuple[Any, ...]:

@@ -3,26 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
     and_,
+    bindparam,
     delete,
     exists,
     false,
     func,
-    literal_column,
     select,
-    tuple_,
 )
 
 from ..database import Stamp, Steps, lone_write_unit, read_unit, write_unit
-from ..dialects import dialect_of
+from ..dialects import dialect_named, dialect_of
 from ..errors import InvalidInput
 from ..models import PurgeReport
-from ..tables import PREFIX, messages, sessions, summaries
+from ..tables import PREFIX, UtcDateTime, messages, sessions, summaries
 from . import checks
 from .search import writes
 
@@ -108,32 +108,36 @@ def _report(wanted: Request, counts: dict[str, int], batches: int) -> PurgeRepor
 
 
 def _count(connection: Connection, table: Table, limit: datetime) -> int:
-    count: int = connection.execute(select(func.count()).select_from(table).where(_expired(table, limit))).scalar_one()
-    return count
+    query = select(func.count()).select_from(table).where(_expired(table))
+    return int(connection.execute(query, {"limit": limit}).scalar_one())
 
 
 def _remove(connection: Connection, stamp: Stamp, table: Table, limit: datetime, batch_size: int) -> int:
-    removable, keys = _removable(table, limit), list(table.primary_key)
-    # In order, as Postgres would else read the table from its start, past all that earlier batches removed; and with a
-    # plain number, as the plan of a prepared statement would expect far more rows of a parameter.
-    batch = select(*keys).where(removable).order_by(table.c.deleted_at).limit(literal_column(str(batch_size)))
-    chosen = tuple_(*keys).in_(batch) if len(keys) > 1 else keys[0].in_(batch)
+    condition = _batch(connection.dialect.name, table, batch_size)
+    if table is messages:
+        return writes.remove(connection, condition, {"limit": limit})
+    return connection.execute(delete(table).where(condition), {"limit": limit}).rowcount
+
+
+@cache
+def _batch(dialect: str, table: Table, size: int) -> ColumnElement[bool]:
+    """Match the rows of *table* that a batch of this *size* removes: the first ones to be deleted."""
+    removable = _removable(table)
     # Twice, as a row that was restored meanwhile is no longer to go; the second time in a form that uses no index, or
     # Postgres might read all that is expired to join it with the batch.
-    condition = and_(chosen, func.coalesce(removable, false()))
-    if table is messages:
-        return writes.remove(connection, condition)
-    return connection.execute(delete(table).where(condition)).rowcount
+    first = dialect_named(dialect).first_rows(table, removable, table.c.deleted_at, size)
+    return and_(first, func.coalesce(removable, false()))
 
 
-def _expired(table: Table, limit: datetime) -> ColumnElement[bool]:
-    return and_(table.c.deleted_at.is_not(None), table.c.deleted_at <= limit)
+def _expired(table: Table) -> ColumnElement[bool]:
+    """Match the rows that were deleted up to the moment `limit`."""
+    return and_(table.c.deleted_at.is_not(None), table.c.deleted_at <= bindparam("limit", type_=UtcDateTime))
 
 
-def _removable(table: Table, limit: datetime) -> ColumnElement[bool]:
+def _removable(table: Table) -> ColumnElement[bool]:
     if table is not sessions:
-        return _expired(table, limit)
-    return and_(_expired(table, limit), ~exists().where(messages.c.session_id == sessions.c.session_id))
+        return _expired(table)
+    return and_(_expired(table), ~exists().where(messages.c.session_id == sessions.c.session_id))
 
 
 def _release_space(connection: Connection, stamp: Stamp) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
 
 from ..database import Stamp
 from ..dialects import JsonScalar, dialect_of
@@ -13,6 +13,8 @@ from . import checks, jsontext
 from .search import writes
 
 _NAMES = ("email", "first_name", "last_name")
+
+_OF_SESSION = messages.c.session_id == bindparam("session")
 
 
 def add(connection: Connection, stamp: Stamp, user: User) -> User:
@@ -71,7 +73,7 @@ def erase(connection: Connection, stamp: Stamp, user_id: str) -> None:
         return
     theirs = select(sessions.c.session_id).where(sessions.c.user_id == checked)
     for session_id in connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).scalars().all():
-        writes.remove(connection, messages.c.session_id == session_id)
+        writes.remove(connection, _OF_SESSION, {"session": session_id})
     connection.execute(delete(summaries).where(summaries.c.session_id.in_(theirs)))
     # A session that somebody began for this user meanwhile is theirs, and is not torn apart.
     emptied = ~exists().where(messages.c.session_id == sessions.c.session_id)

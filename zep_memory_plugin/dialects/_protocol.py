@@ -118,6 +118,12 @@ class SqlDialect(Protocol):
         """
         ...
 
+    def first_rows(
+        self, table: Table, condition: ColumnElement[bool], order: ColumnElement[Any], count: int
+    ) -> ColumnElement[bool]:
+        """Match the first *count* rows of *table*, in an *order*, that meet *condition*."""
+        ...
+
     def release_space(self, connection: Connection) -> bool:
         """Give some of the space of deleted rows back, in a transaction, and tell whether there is more."""
         ...

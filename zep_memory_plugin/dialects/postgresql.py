@@ -137,6 +137,18 @@ class Dialect:
             return filled(rows, found[0][0] - len(rows))
         return [Appended(*row) for row in found if row[0] is not None]
 
+    def first_rows(
+        self, table: Table, condition: ColumnElement[bool], order: ColumnElement[Any], count: int
+    ) -> ColumnElement[bool]:
+        """Match by where the rows are, which saves looking up their keys; in another partition that may be others.
+
+        In order, as the table would else be read from its start, past all that was removed; and with a plain number,
+        as the plan of a prepared statement would expect far more rows of a parameter.
+        """
+        place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
+        rows = select(place).where(condition).order_by(order).limit(literal_column(str(count)))
+        return place == func.any(func.array(rows.scalar_subquery()))
+
     def release_space(self, connection: Connection) -> bool:
         """Do nothing: autovacuum does it."""
         return False

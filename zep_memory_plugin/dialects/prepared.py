@@ -154,7 +154,10 @@ def sender(connection: Connection) -> Send:
 
 def _watched(connection: Connection) -> Send:
     def send(statement: str, parameters: Any = ()) -> Any:
-        return connection.exec_driver_sql(statement, list(parameters) if isinstance(parameters, map) else parameters)
+        if not isinstance(parameters, map):
+            return connection.exec_driver_sql(statement, parameters)
+        several = list(parameters)
+        return connection.exec_driver_sql(statement, several) if several else None  # which would be once, without any
 
     return send
 

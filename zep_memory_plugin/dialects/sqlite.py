@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import URL, ColumnElement, Connection, Table, and_, case, exists, func, literal, select
+from sqlalchemy import URL, ColumnElement, Connection, Table, and_, case, exists, func, literal, select, tuple_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import StaticPool
@@ -147,13 +147,21 @@ class Dialect:
             _NOTE.run(connection, [noted], send)
             return filled(append.rows, before)
 
+    def first_rows(
+        self, table: Table, condition: ColumnElement[bool], order: ColumnElement[Any], count: int
+    ) -> ColumnElement[bool]:
+        keys = list(table.primary_key)
+        rows = select(*keys).where(condition).order_by(order).limit(count)
+        return tuple_(*keys).in_(rows) if len(keys) > 1 else keys[0].in_(rows)
+
     def release_space(self, connection: Connection) -> bool:
         if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != _INCREMENTAL:
             return False
         free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        send = sender(connection)
         for _ in range(min(free, RELEASED_PAGES)):
             # One page at a time: the pragma makes a step for each, and drivers take only the first.
-            connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
+            send("PRAGMA incremental_vacuum(1)")
         return free > RELEASED_PAGES
 
     def forget_deleted(self, connection: Connection) -> None:

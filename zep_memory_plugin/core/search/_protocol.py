@@ -1,6 +1,6 @@
 """The protocol that the index of a database fulfils."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,7 +83,7 @@ class SearchIndex(Protocol):
         """Take in the messages of *target*, which are a copy of *source*'s."""
         ...
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
+    def remove(self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
         """Remove messages for good, from their table, from here and from the embeddings, and count them."""
         ...
 

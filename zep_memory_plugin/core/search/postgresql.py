@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from ...database import Stamp, Steps, read_unit, write_unit
 from ...dialects import Appended, Row
+from ...dialects.prepared import Prepared
 from ...tables import TermsVector, UtcDateTime, message_embeddings, messages, sessions
 from . import pgvector, vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
@@ -100,13 +101,9 @@ class Index:
     def copy(self, connection: Connection, source: str, target: str) -> None:
         """Do nothing: what is indexed is a column."""
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
-        removed = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq).cte("removed")
-        forgotten = delete(message_embeddings).where(
-            message_embeddings.c.session_id == removed.c.session_id, message_embeddings.c.seq == removed.c.seq
-        )
-        query = select(func.count()).select_from(removed).add_cte(forgotten.cte())
-        return int(connection.execute(query).scalar_one())
+    def remove(self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
+        ((count,),) = _removal(condition).rows(connection, parameters)
+        return int(count)
 
     def rebuild(self, progress: Progress) -> Steps[int]:
         total: int = yield read_unit(size_of, Scope())
@@ -159,6 +156,15 @@ class Index:
             "user": user_id,
         }
         return connection.execute(_LIVE_IN_SPANS, named).all()
+
+
+@cache
+def _removal(condition: ColumnElement[bool]) -> Prepared:
+    removed = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq).cte("removed")
+    forgotten = delete(message_embeddings).where(
+        message_embeddings.c.session_id == removed.c.session_id, message_embeddings.c.seq == removed.c.seq
+    )
+    return Prepared(select(func.count()).select_from(removed).add_cte(forgotten.cte()))
 
 
 def _read_after(connection: Connection, after: tuple[str, int]) -> Rows:

@@ -7,6 +7,7 @@ messages are, in its own transaction, and now and then one takes all of those in
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -62,8 +63,10 @@ _place = _index.c.rowid
 _matches = literal_column(MESSAGE_INDEX).bool_op("MATCH")(bindparam("match", type_=String))
 
 _TAKE_IN = Prepared(insert(_index).values(rowid=bindparam("place"), terms=bindparam("said")))
-_TAKE_OUT = insert(_index).values(
-    {MESSAGE_INDEX: literal_column("'delete'"), "rowid": bindparam("place"), "terms": bindparam("said")}
+_TAKE_OUT = Prepared(
+    insert(_index).values(
+        {MESSAGE_INDEX: literal_column("'delete'"), "rowid": bindparam("place"), "terms": bindparam("said")}
+    )
 )
 # Below zero: until all there is has become one, without what was deleted.
 _MERGE = insert(_index).values({MESSAGE_INDEX: literal_column("'merge'"), "rank": literal_column(str(-MERGED_PAGES))})
@@ -159,10 +162,10 @@ class Index:
             _note(connection, target, 1, last)
             _take_in_if_many(connection)
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool]) -> int:
-        removed = connection.execute(delete(messages).where(condition).returning(*_REMEMBERED)).all()
+    def remove(self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
+        removed = _removal(condition).rows(connection, parameters)
         _take_out(connection, removed)
-        vectors.remove(connection, [(row.session_id, row.seq) for row in removed])
+        vectors.remove(connection, [(session_id, seq) for session_id, seq, *_ in removed])
         return len(removed)
 
     def rebuild(self, progress: Progress) -> Steps[int]:
@@ -222,6 +225,11 @@ _REMEMBERED = (
     func.substr(messages.c.content, 1, LONGEST_TEXT).label("content"),
 )
 """What has to be known of a message to take it out of the index, which does not keep it."""
+
+
+@cache
+def _removal(condition: ColumnElement[bool]) -> Prepared:
+    return Prepared(delete(messages).where(condition).returning(*_REMEMBERED))
 
 
 def _many_wait(connection: Connection) -> bool:
@@ -302,16 +310,17 @@ def _take_out_at(connection: Connection, session_id: str, seqs: Sequence[int]) -
 
 def _take_out(connection: Connection, rows: Rows) -> int:
     """Take messages out of the index, but for those that it has not got, and count them."""
-    numbers = _numbers(connection, {row.session_id for row in rows})
+    numbers = _numbers(connection, {row[0] for row in rows})
     waiting = _Places(_ranges_of(connection, numbers.values()))
-    there = {numbers[row.session_id] << SEQ_BITS | row.seq: row for row in rows if row.session_id in numbers}
     gone = [
-        {"place": place, "said": index_terms(text_of(there[place].name, there[place].content))}
-        for place in sorted(there)
-        if place not in waiting
+        (place, name, content)
+        for session_id, seq, name, content in rows
+        if session_id in numbers and (place := numbers[session_id] << SEQ_BITS | seq) not in waiting
     ]
-    if gone:
-        connection.execute(_TAKE_OUT, gone)
+    gone.sort()  # in whose order FTS5 keeps what it is told until it has much to write
+    _TAKE_OUT.run(
+        connection, ({"place": place, "said": index_terms(text_of(name, content))} for place, name, content in gone)
+    )
     return len(gone)
 
 

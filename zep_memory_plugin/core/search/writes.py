@@ -1,6 +1,7 @@
 """What writing operations tell the search index and the embeddings, in their own transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection
 
@@ -45,9 +46,12 @@ def copy(connection: Connection, source: str, target: str) -> None:
     vectors.copy(connection, source, target)
 
 
-def remove(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Remove the messages that meet *condition* for good, with all that was derived from them, and count them."""
-    return index_of(connection).remove(connection, condition)
+def remove(connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
+    """Remove the messages that meet *condition* for good, with all that was derived from them, and count them.
+
+    It becomes part of a statement that is kept, so what it compares with comes as *parameters*.
+    """
+    return index_of(connection).remove(connection, condition, parameters)
 
 
 def forget_removed(connection: Connection, stamp: Stamp) -> bool:
