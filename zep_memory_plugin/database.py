@@ -15,6 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from . import engines, schema
 from .dialects import transaction
+from .dialects.prepared import sender
 from .errors import DatabaseUnavailable, ZepMemoryError
 from .failures import DRIVER_ERRORS, POOL_IN_USE, is_locked_out, is_retryable, translated
 
@@ -53,13 +55,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass
 class Stamp:
     """What a write must not make anew when it is sent again: its moment and its id."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    uuid: UUID = field(default_factory=uuid4)
     attempt: int = 1
+
+    @cached_property
+    def uuid(self) -> UUID:
+        """The id of what is created, for the few writes that create something."""
+        return uuid4()
 
 
 @dataclass(slots=True)
@@ -320,7 +326,7 @@ class Database:
             self._state.prepared = True
         if not unit.in_transaction:
             return unit.operation(connection)
-        with transaction(connection):
+        with transaction(connection, sender(connection)):
             return unit.operation(connection)
 
     def _locks(self, unit: Unit) -> bool:

@@ -49,7 +49,7 @@ def transaction(connection: Connection, send: Send | None = None) -> Iterator[No
     """Run the block in one transaction that may write; an error rolls all of it back.
 
     Connections are in autocommit, so what the block does between BEGIN and COMMIT is just what is sent. *send* sends
-    these two; by default the connection does.
+    these two; by default the connection does, so that it knows and whoever is handed it does not end the transaction.
     """
     sending = send or connection.exec_driver_sql
     dialect_of(connection).begin(connection, sending)
