@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from . import append, counts, delay, growth, imports, listing, load, peers, purge, read, server, size, turns
-from .harness import forget_imports
 from .places import Places
 from .report import Table, as_json, as_markdown
 from .run import Run
@@ -110,7 +109,6 @@ def _places(chosen: argparse.Namespace) -> Iterator[tuple[Places, dict[str, str]
 async def _measure(run: Run, works: Sequence[str], say: Callable[[str], None]) -> list[Table]:
     tables: list[Table] = []
     for work in works:
-        forget_imports()
         async for table in WORKS[work](run):
             say(as_markdown(table))
             tables.append(table)

@@ -32,15 +32,6 @@ class Entry:
     keeps_order: bool = False
 
 
-def forget_imports() -> None:
-    """Keep the garbage collector from visiting what is there now: hundreds of thousands of objects of all the peers.
-
-    A collection of everything would take a fifth of a second, and whoever is at work just then would pay for it.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 async def interleaved(entries: Sequence[Entry], rounds: int) -> list[Figure]:
     """Time about *rounds* calls of every entry, in turn, and return the median seconds of each.
 

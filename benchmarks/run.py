@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from .harness import forget_imports, settled
+from .harness import settled
 from .peers import Contender, Entrant, installed
 from .places import Durability, Kind, Places
 from .workload import Scale
@@ -25,7 +25,6 @@ class Run:
     ) -> AsyncIterator[list[Contender]]:
         """Open everybody who is installed, each on a database of its own, and close them at the end."""
         made = [contender(self.places.make(kind, durability)) for contender in installed(entrants, kind)]
-        forget_imports()
         try:
             yield made
         finally:

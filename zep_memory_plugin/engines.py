@@ -111,7 +111,7 @@ def _options(source: Source) -> Mapping[str, Any]:
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "hide_parameters": True,
-        **({} if source.in_memory else {"pool_size": CONNECTIONS, "max_overflow": 0}),
+        **({} if source.in_memory else {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True}),
         **source.dialect.engine_options(source.url),
     }
 
