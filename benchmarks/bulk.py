@@ -43,7 +43,10 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         place,
         "zep_sessions",
         SESSION_COLUMNS,
-        ((session_id(number), number + 1, uuid.uuid4(), None, NOW, NOW, NOW, each) for number in range(sessions)),
+        (
+            (session_id(number), number + 1, uuid.uuid4(), None, NOW, NOW, _deleted(number), each)
+            for number in range(sessions)
+        ),
     )
     indexed: dict[str, str] = {"postgres": {"terms": "word"}, "sqlite": {}}[place.kind]
     _store(
@@ -51,7 +54,7 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         "zep_messages",
         (*MESSAGE_COLUMNS, *indexed),
         (
-            (*_message(session_id(number), seq), *indexed.values())
+            (*_message(session_id(number), seq), _deleted(number), *indexed.values())
             for number in range(sessions)
             for seq in range(1, each + 1)
         ),
@@ -62,9 +65,14 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
             manager.rebuild_search()
 
 
+def _deleted(number: int) -> datetime:
+    """Return when a session was deleted: one after the other."""
+    return NOW + timedelta(milliseconds=number)
+
+
 def _message(session: str, seq: int) -> tuple[Any, ...]:
     role, content = TURN[seq % 2]
-    return (session, seq, uuid.uuid4(), role, role, None, content, None, None, 50, None, NOW, None, None, NOW)
+    return (session, seq, uuid.uuid4(), role, role, None, content, None, None, 50, None, NOW, None, None)
 
 
 def _store(place: Place, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -93,7 +101,9 @@ def _store_on_sqlite(place: Place, table: str, columns: Sequence[str], rows: Ite
 def _on_sqlite(value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return value.bytes
-    return SQLITE_NOW if value is NOW else value
+    if isinstance(value, datetime):
+        return SQLITE_NOW if value is NOW else int(value.timestamp() * 1_000_000)
+    return value
 
 
 def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -85,11 +85,12 @@ class Places:
         return Place(self._url(name), durability)
 
     def settle(self) -> None:
-        """Let the disk finish what filling has left it, and Postgres count its rows, as autovacuum would."""
-        os.sync()
+        """Let Postgres count its rows, as autovacuum would, and the disk finish what filling has left it."""
         for name in self._made:
             with psycopg.connect(self._url(name), autocommit=True) as connection:
                 connection.execute("ANALYZE")
+                connection.execute("CHECKPOINT")
+        os.sync()
 
     def drop_all(self) -> None:
         """Drop everything that was made here."""

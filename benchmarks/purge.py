@@ -46,6 +46,7 @@ async def measured(run: Run) -> AsyncIterator[Table]:
 
 async def _table(run: Run, kind: Kind) -> Table:
     places = _copies(run, kind)
+    run.places.settle()
     bare = _bare_delete(places[0])
     async with SessionManager(places[1].url) as manager:
         alone, _ = await _purged(manager)

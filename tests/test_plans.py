@@ -251,3 +251,18 @@ def test_sqlite_finds_what_to_purge_by_the_index_of_deleted_rows(sqlite: Engine,
 
     assert any(f"SEARCH {table} USING" in line and f"ix_{table}_deleted_at" in line for line in plan)
     assert not any(f"SCAN {table}" in line for line in plan)
+
+
+def test_a_batch_of_a_purge_begins_where_the_last_one_ended(postgres: Engine) -> None:
+    """The index still holds what earlier batches removed, and would be read through from its start each time."""
+    with SessionManager(postgres) as manager:
+        for number in range(4):
+            manager.add_memory(f"gone-{number}", messages(20))
+            manager.delete_session(f"gone-{number}")
+
+    sent = sent_by(postgres, lambda manager: manager.purge(batch_size=20), "DELETE FROM zep_messages ")
+
+    starts = [parameters["since"] for _, parameters in sent]
+    assert len(starts) > 4
+    assert starts == sorted(starts)
+    assert starts[-1] > starts[1] > starts[0]

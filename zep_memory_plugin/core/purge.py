@@ -76,9 +76,9 @@ def steps(wanted: Request) -> Steps[PurgeReport]:
     for table in _TABLES:
         name = table.name.removeprefix(PREFIX)
         counts[name] = (yield read_unit(_count, table, wanted.limit)) if wanted.dry_run else 0
-        removed = 0 if wanted.dry_run else wanted.batch_size
-        while removed == wanted.batch_size:
-            removed = yield write_unit(_remove, table, wanted.limit, wanted.batch_size)
+        removed, since = 0 if wanted.dry_run else wanted.batch_size, checks.EARLIEST
+        while removed >= wanted.batch_size:
+            removed, since = yield write_unit(_remove, table, since, wanted.limit, wanted.batch_size)
             counts[name] += removed
             batches += bool(removed)
             if removed and wanted.progress is not None:
@@ -112,17 +112,26 @@ def _count(connection: Connection, table: Table, limit: datetime) -> int:
     return int(connection.execute(query, {"limit": limit}).scalar_one())
 
 
-def _remove(connection: Connection, stamp: Stamp, table: Table, limit: datetime, batch_size: int) -> int:
+def _remove(
+    connection: Connection, stamp: Stamp, table: Table, since: datetime, limit: datetime, batch_size: int
+) -> tuple[int, datetime]:
+    """Remove the rows that were deleted first from *since* on, and return how many and until when.
+
+    From there on, as the index of Postgres goes on holding what earlier batches removed, until a vacuum.
+    """
     condition = _batch(connection.dialect.name, table, batch_size)
+    bounds = {"since": since, "limit": limit}
     if table is messages:
-        return writes.remove(connection, condition, {"limit": limit})
-    return connection.execute(delete(table).where(condition), {"limit": limit}).rowcount
+        removed, until = writes.remove(connection, condition, bounds)
+        return removed, until or since
+    moments = connection.execute(delete(table).where(condition).returning(table.c.deleted_at), bounds).scalars().all()
+    return len(moments), max(moments, default=since)
 
 
 @cache
 def _batch(dialect: str, table: Table, size: int) -> ColumnElement[bool]:
-    """Match the rows of *table* that a batch of this *size* removes: the first ones to be deleted."""
-    removable = _removable(table)
+    """Match the rows of *table* that a batch of this *size* removes: the first ones to be deleted from `since` on."""
+    removable = and_(_removable(table), table.c.deleted_at >= bindparam("since", type_=UtcDateTime))
     # Twice, as a row that was restored meanwhile is no longer to go; the second time in a form that uses no index, or
     # Postgres might read all that is expired to join it with the batch.
     first = dialect_named(dialect).first_rows(table, removable, table.c.deleted_at, size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Table
@@ -83,8 +84,13 @@ class SearchIndex(Protocol):
         """Take in the messages of *target*, which are a copy of *source*'s."""
         ...
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
-        """Remove messages for good, from their table, from here and from the embeddings, and count them."""
+    def remove(
+        self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]
+    ) -> tuple[int, datetime | None]:
+        """Remove messages for good, from their table, from here and from the embeddings.
+
+        Return how many there were, and when the last one was soft-deleted.
+        """
         ...
 
     def rebuild(self, progress: Progress) -> Steps[int]:

@@ -1,6 +1,7 @@
 """The search index on Postgres: a GIN index of a column of the messages, which holds their terms."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from itertools import count
 from typing import Any
@@ -101,9 +102,11 @@ class Index:
     def copy(self, connection: Connection, source: str, target: str) -> None:
         """Do nothing: what is indexed is a column."""
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
-        ((count,),) = _removal(condition).rows(connection, parameters)
-        return int(count)
+    def remove(
+        self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]
+    ) -> tuple[int, datetime | None]:
+        ((count, last),) = _removal(condition).rows(connection, parameters)
+        return count, last
 
     def rebuild(self, progress: Progress) -> Steps[int]:
         total: int = yield read_unit(size_of, Scope())
@@ -160,11 +163,12 @@ class Index:
 
 @cache
 def _removal(condition: ColumnElement[bool]) -> Prepared:
-    removed = delete(messages).where(condition).returning(messages.c.session_id, messages.c.seq).cte("removed")
+    columns = (messages.c.session_id, messages.c.seq, messages.c.deleted_at)
+    removed = delete(messages).where(condition).returning(*columns).cte("removed")
     forgotten = delete(message_embeddings).where(
         message_embeddings.c.session_id == removed.c.session_id, message_embeddings.c.seq == removed.c.seq
     )
-    return Prepared(select(func.count()).select_from(removed).add_cte(forgotten.cte()))
+    return Prepared(select(func.count(), func.max(removed.c.deleted_at)).add_cte(forgotten.cte()))
 
 
 def _read_after(connection: Connection, after: tuple[str, int]) -> Rows:

@@ -7,6 +7,7 @@ messages are, in its own transaction, and now and then one takes all of those in
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -162,11 +163,13 @@ class Index:
             _note(connection, target, 1, last)
             _take_in_if_many(connection)
 
-    def remove(self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
+    def remove(
+        self, connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]
+    ) -> tuple[int, datetime | None]:
         removed = _removal(condition).rows(connection, parameters)
-        _take_out(connection, removed)
+        _take_out(connection, [row[:-1] for row in removed])
         vectors.remove(connection, [(session_id, seq) for session_id, seq, *_ in removed])
-        return len(removed)
+        return len(removed), max((row[-1] for row in removed if row[-1] is not None), default=None)
 
     def rebuild(self, progress: Progress) -> Steps[int]:
         total: int = yield write_unit(_take_in_anew)
@@ -229,7 +232,7 @@ _REMEMBERED = (
 
 @cache
 def _removal(condition: ColumnElement[bool]) -> Prepared:
-    return Prepared(delete(messages).where(condition).returning(*_REMEMBERED))
+    return Prepared(delete(messages).where(condition).returning(*_REMEMBERED, messages.c.deleted_at))
 
 
 def _many_wait(connection: Connection) -> bool:

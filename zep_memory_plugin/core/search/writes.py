@@ -1,6 +1,7 @@
 """What writing operations tell the search index and the embeddings, in their own transactions."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection
@@ -46,10 +47,13 @@ def copy(connection: Connection, source: str, target: str) -> None:
     vectors.copy(connection, source, target)
 
 
-def remove(connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]) -> int:
-    """Remove the messages that meet *condition* for good, with all that was derived from them, and count them.
+def remove(
+    connection: Connection, condition: ColumnElement[bool], parameters: Mapping[str, Any]
+) -> tuple[int, datetime | None]:
+    """Remove the messages that meet *condition* for good, with all that was derived from them.
 
-    It becomes part of a statement that is kept, so what it compares with comes as *parameters*.
+    It becomes part of a statement that is kept, so what it compares with comes as *parameters*. Return how many there
+    were, and when the last one was soft-deleted.
     """
     return index_of(connection).remove(connection, condition, parameters)
 
