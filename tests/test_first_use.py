@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, inspect
 
 from tests.support import at_once
 from zep_memory_plugin import Message, SessionManager
@@ -90,3 +91,16 @@ def test_a_read_may_be_first(empty_url: str) -> None:
     """Readers at once find an empty database, whoever creates its tables."""
     with at_once.threads(stored_in, [(empty_url,)] * CALLERS) as calls:
         assert at_once.results(calls) == [[]] * CALLERS
+
+
+def test_tables_of_the_application_are_created_as_it_describes_them(sqlite_url: str) -> None:
+    """A column of ours is for Postgres alone; that changes nothing for whoever shares the process."""
+    engine = create_engine(sqlite_url)
+    info = {"dialect": "postgresql"}
+    columns = (Column("id", Integer), Column("noted", Integer, info=info), Column("xmin", Integer, system=True))
+    table = Table("of_the_application", MetaData(), *columns)
+
+    table.create(engine)
+
+    assert [column["name"] for column in inspect(engine).get_columns(table.name)] == ["id", "noted"]
+    engine.dispose()

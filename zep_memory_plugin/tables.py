@@ -188,10 +188,11 @@ class TermsVector(UserDefinedType[str]):
 
 @compiles(CreateColumn, "sqlite")
 def _of_sqlite(create: CreateColumn, compiler: Any, **options: Any) -> str | None:
-    """Leave a column out that another database has."""
-    if create.element.info.get("dialect", "sqlite") != "sqlite":
+    """Leave a column of ours out that another database has; the columns of the application are its own affair."""
+    column = create.element
+    if column.table.metadata is metadata and column.info.get("dialect", "sqlite") != "sqlite":
         return None
-    return str(compiler.visit_create_column(create, **options))
+    return compiler.visit_create_column(create, **options)  # type: ignore[no-any-return]  # it is typed as Any
 
 
 metadata = MetaData(
