@@ -3,18 +3,19 @@
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import psycopg
 
 from zep_memory_plugin import SessionManager
+from zep_memory_plugin.core.search.tokens import index_terms
 from zep_memory_plugin.tables import listing_ids
 
 from .peers.bare import COLUMNS, create_tables
 from .peers.bare_sqlite import connect
 from .places import Place
-from .workload import TURN, session_id
+from .workload import session_id, texts
 
 CHUNK = 10_000
 SESSION_COLUMNS = ("session_id", "id", "uuid", "user_id", "created_at", "updated_at", "deleted_at", "last_seq")
@@ -48,17 +49,8 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
             for number in range(sessions)
         ),
     )
-    indexed: dict[str, str] = {"postgres": {"terms": "word"}, "sqlite": {}}[place.kind]
-    _store(
-        place,
-        "zep_messages",
-        (*MESSAGE_COLUMNS, *indexed),
-        (
-            (*_message(session_id(number), seq), _deleted(number), *indexed.values())
-            for number in range(sessions)
-            for seq in range(1, each + 1)
-        ),
-    )
+    indexed = ("terms",) if place.kind == "postgres" else ()
+    _store(place, "zep_messages", (*MESSAGE_COLUMNS, *indexed), _deleted_messages(sessions, each, terms=bool(indexed)))
     if place.kind == "sqlite":
         _store_on_sqlite(place, listing_ids.name, ("table_name", "last_id"), [("zep_sessions", sessions)])
         with SessionManager(place.url) as manager:
@@ -70,8 +62,15 @@ def _deleted(number: int) -> datetime:
     return NOW + timedelta(milliseconds=number)
 
 
-def _message(session: str, seq: int) -> tuple[Any, ...]:
-    role, content = TURN[seq % 2]
+def _deleted_messages(sessions: int, each: int, *, terms: bool) -> Iterator[tuple[Any, ...]]:
+    said = cycle((text, (index_terms(text),) if terms else ()) for text in texts())
+    for number in range(sessions):
+        for seq, (text, found) in enumerate(islice(said, each), start=1):
+            yield (*_message(session_id(number), seq, text), _deleted(number), *found)
+
+
+def _message(session: str, seq: int, content: str) -> tuple[Any, ...]:
+    role = ("user", "assistant")[seq % 2]
     return (session, seq, uuid.uuid4(), role, role, None, content, None, None, 50, None, NOW, None, None)
 
 

@@ -8,8 +8,6 @@ database of yours, both are made and thrown away.
 """
 
 import argparse
-import itertools
-import random
 import statistics
 import tempfile
 import time
@@ -23,31 +21,19 @@ from sqlalchemy import create_engine, event, text
 from tests.support.postgres import start_server
 from zep_memory_plugin import Message, SessionManager
 
+from .speech import Speech
+
 PER_SESSION = 100
 PER_USER = 100
 PER_APPEND = 10
-WORDS = 30_000
 APPENDS = 3_000
 LIMITS = {"session": 2.0, "user": 20.0, "everything": 200.0}
 """What a search for two words should take at most, in milliseconds, in the middle."""
 
 
-class Speech:
-    """Draws words, the commonest first, as often as a language does."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        letters = random.Random(0)
-        self.words = ["".join(letters.choices("abcdefghiklmnoprstuvwz", k=letters.randint(3, 9))) for _ in range(WORDS)]
-        self._shares = list(itertools.accumulate(1 / (rank + 2.7) for rank in range(WORDS)))
-
-    def message(self) -> str:
-        """Return what somebody may say."""
-        return " ".join(self.random.choices(self.words, cum_weights=self._shares, k=self.random.randint(15, 35)))
-
-    def question(self, count: int, rarest: float = 4.0) -> str:
-        """Return words of all degrees of rarity, but for the commonest thirty."""
-        return " ".join(self.words[min(WORDS - 1, int(10 ** self.random.uniform(1.5, rarest)))] for _ in range(count))
+def said(speech: Speech) -> str:
+    """Return a message."""
+    return speech.say(speech.random.randint(15, 35))
 
 
 def fill(manager: SessionManager, count: int) -> None:
@@ -56,7 +42,7 @@ def fill(manager: SessionManager, count: int) -> None:
     sessions = count // PER_SESSION
     for turn in range(PER_SESSION // PER_APPEND):
         for session in range(sessions):
-            new = [Message(role=("user", "assistant")[n % 2], content=speech.message()) for n in range(PER_APPEND)]
+            new = [Message(role=("user", "assistant")[n % 2], content=said(speech)) for n in range(PER_APPEND)]
             manager.add_memory(f"session-{session}", new, user_id=f"user-{session // PER_USER}")
         print(
             f"  {(turn + 1) * PER_APPEND * sessions:,} messages after {time.perf_counter() - started:.0f} s", flush=True
@@ -120,7 +106,7 @@ def append_cost(url: str) -> float:
     with SessionManager(url) as manager:
         for session in range(500):
             manager.add_memory(f"append-{session}", [Message(role="user", content="begin")], user_id="appender")
-        pairs = [[Message(role="user", content=speech.message()) for _ in range(2)] for _ in range(APPENDS)]
+        pairs = [[Message(role="user", content=said(speech)) for _ in range(2)] for _ in range(APPENDS)]
         started = time.perf_counter()
         for number, pair in enumerate(pairs):
             manager.add_memory(f"append-{number % 500}", pair)

@@ -11,12 +11,12 @@ from .peers.bare_sqlite import connect
 from .places import Kind, Place
 from .report import Count, Figure, Goal, Table
 from .run import DATABASES, Run
-from .workload import TURN, Scale, session_id
+from .workload import CHARACTERS, Scale, conversation, session_id
 
 EACH = 50
 """Messages of each session."""
 
-EXPECTED: dict[Kind, float] = {"sqlite": 1.49, "postgres": 1.51}
+EXPECTED: dict[Kind, float] = {"sqlite": 2.04, "postgres": 2.89}
 """Our bytes to the bare table's, at any number of messages from some thousands on."""
 
 
@@ -41,7 +41,7 @@ async def _table(scale: Scale, run: Run, kind: Kind) -> Table:
         await settled(made.close())
         figures.append(_figure(made.name, made.kind, _bytes(place) / (sessions * EACH)))
     ratio = next(figure for figure in figures if figure.kind == "ours").value / figures[0].value
-    title = f"Bytes on disk per message of {len(TURN[0][1])} characters, {sessions:,} sessions of {EACH}"
+    title = f"Bytes on disk per message of {CHARACTERS} characters, {sessions:,} sessions of {EACH}"
     counts = [Count("bytes to the bare table, to two digits", round(ratio, 2), EXPECTED[kind], 0.05)]
     return Table(
         "size", title, f"{DATABASES[kind]}, tables and indexes, after a checkpoint or VACUUM", "bytes", figures,
@@ -57,9 +57,9 @@ def _fill_bare(place: Place, sessions: int) -> None:
     """Fill the smallest table that can hold an ordered conversation."""
     now = datetime.now(UTC)
     rows = [
-        (session_id(number), seq, *TURN[seq % 2], now if place.kind == "postgres" else int(now.timestamp() * 1e6))
+        (session_id(number), seq, *said, now if place.kind == "postgres" else int(now.timestamp() * 1e6))
         for number in range(sessions)
-        for seq in range(1, EACH + 1)
+        for seq, said in enumerate(conversation(EACH), start=1)
     ]
     table = "CREATE TABLE bare (session_id TEXT, seq BIGINT, role TEXT, content TEXT, created_at {}, {}){}"
     if place.kind == "postgres":

@@ -18,7 +18,8 @@ from sqlalchemy import create_engine
 
 from zep_memory_plugin import Message, SessionManager
 
-TEXT = "word " * 40
+from .workload import conversation
+
 TURNS = 300
 COROUTINES = 64
 TURNS_EACH = 10
@@ -48,7 +49,7 @@ def urls(folder: str, postgres: str | None) -> Iterator[tuple[str, str]]:
 def measured(url: str) -> list[str]:
     """Return the row of one URL."""
     with SessionManager(url) as manager:
-        manager.add_memory("bench", [message() for _ in range(1000)])
+        manager.add_memory("bench", messages(1000))
         if url.startswith("postgresql"):
             analyse(url)
         blocking = statistics.median(timed(manager) for _ in range(TURNS))
@@ -64,16 +65,16 @@ def analyse(url: str) -> None:
     engine.dispose()
 
 
-def message() -> Message:
-    """Make a message of 200 characters."""
-    return Message(role="user", content=TEXT)
+def messages(count: int) -> list[Message]:
+    """Make messages of 200 characters."""
+    return [Message(role=role, content=content) for role, content in conversation(count)]
 
 
 def timed(manager: SessionManager) -> float:
     """Time one turn."""
     start = time.perf_counter()
     manager.last_messages("bench", 20)
-    manager.add_memory("bench", [message(), message()])
+    manager.add_memory("bench", messages(2))
     return time.perf_counter() - start
 
 
@@ -98,7 +99,7 @@ async def timed_async(manager: SessionManager, session_id: str) -> float:
     """Time one turn."""
     start = time.perf_counter()
     await manager.alast_messages(session_id, 20)
-    await manager.aadd_memory(session_id, [message(), message()])
+    await manager.aadd_memory(session_id, messages(2))
     return time.perf_counter() - start
 
 

@@ -1,13 +1,20 @@
 """What every contender is given to do, and how much of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
 
-TEXT = "word " * 40
-"""A message of 200 characters."""
+from .speech import Speech
 
-TURN = (("user", TEXT), ("assistant", TEXT))
-"""Role and content of the two messages that a turn appends."""
+CHARACTERS = 200
+"""Characters of a message."""
+
+TURN = 2
+"""Messages that a turn appends: the user's and the assistant's."""
+
+DIFFERENT = 10_000
+"""Messages that are different, before they begin again."""
 
 WINDOW = 20
 """Messages that a turn reads."""
@@ -60,10 +67,21 @@ SMALL = Scale(
 )
 
 
-def conversation(count: int) -> Iterator[tuple[str, str]]:
-    """Yield role and content of *count* messages, of the user and the assistant in turn."""
-    for number in range(count):
-        yield TURN[number % 2]
+@cache
+def texts() -> Sequence[str]:
+    """Return what is said, the same in every run."""
+    speech = Speech(1)
+    return [speech.text(CHARACTERS) for _ in range(DIFFERENT)]
+
+
+def conversation(count: int = TURN) -> Iterator[tuple[str, str]]:
+    """Yield role and content of *count* messages, of the user and the assistant in turn, and other ones every time."""
+    return zip(cycle(("user", "assistant")), islice(_said(), count))
+
+
+@cache
+def _said() -> Iterator[str]:
+    return cycle(texts())
 
 
 def session_id(number: int) -> str:

@@ -10,7 +10,7 @@ import psycopg
 from zep_memory_plugin import Message, SessionManager
 
 from ..places import Place
-from ..workload import TURN
+from ..workload import TURN, conversation
 
 try:
     from langchain_core.messages import AIMessage, HumanMessage
@@ -72,7 +72,7 @@ def rows(
 
 def turn_rows(session_id: str, last_seq: int, made_uuid: Callable[[], Any], now: Any) -> list[tuple[Any, ...]]:
     """Return the rows of a turn whose last message is *last_seq*."""
-    return rows(session_id, last_seq - len(TURN), TURN, made_uuid, now)
+    return rows(session_id, last_seq - TURN, conversation(), made_uuid, now)
 
 
 def uuid_bytes() -> bytes:

@@ -68,7 +68,7 @@ class BareAsyncpg:
         assert self._pool is not None
         async with self._pool.acquire() as connection, connection.transaction():
             now = datetime.now(UTC)
-            last_seq = await connection.fetchval(self._take, session_id, uuid.uuid4(), now, len(TURN))
+            last_seq = await connection.fetchval(self._take, session_id, uuid.uuid4(), now, TURN)
             await connection.executemany(self._insert, turn_rows(session_id, last_seq, uuid.uuid4, now))
 
     async def read_newest(self, session_id: str) -> object:
@@ -102,7 +102,7 @@ class BarePsycopg:
             self._append(session_id, list(conversation(min(CHUNK, count - start))))
 
     def append_turn(self, session_id: str) -> None:
-        self._append(session_id, list(TURN))
+        self._append(session_id, list(conversation()))
 
     def _append(self, session_id: str, messages: list[tuple[str, str]]) -> None:
         now = datetime.now(UTC)

@@ -57,7 +57,7 @@ class BareSqlite:
     def append_turn(self, session_id: str) -> None:
         now = microseconds()
         self._connection.execute("BEGIN IMMEDIATE")
-        (last_seq,) = self._connection.execute(TAKE, (len(TURN), now, session_id)).fetchone()
+        (last_seq,) = self._connection.execute(TAKE, (TURN, now, session_id)).fetchone()
         self._connection.executemany(INSERT, turn_rows(session_id, last_seq, uuid_bytes, now))
         self._connection.execute("COMMIT")
 

@@ -47,7 +47,7 @@ class SessionService:
 
     async def append_turn(self, session_id: str) -> None:
         session = await self._session(session_id)
-        for event in events(len(TURN)):
+        for event in events(TURN):
             await self._service.append_event(session, event)
 
     async def read_newest(self, session_id: str) -> object:

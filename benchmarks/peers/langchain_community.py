@@ -45,7 +45,7 @@ class SqlHistory:
             self._histories.of(session_id).add_messages(messages(min(CHUNK, count - start)))
 
     def append_turn(self, session_id: str) -> None:
-        self._histories.of(session_id).add_messages(messages(len(TURN)))
+        self._histories.of(session_id).add_messages(messages(TURN))
 
     def read_newest(self, session_id: str) -> object:
         return self._histories.of(session_id).messages[-WINDOW:]
@@ -70,7 +70,7 @@ class AsyncSqlHistory:
             await self._histories.of(session_id).aadd_messages(messages(min(CHUNK, count - start)))
 
     async def append_turn(self, session_id: str) -> None:
-        await self._histories.of(session_id).aadd_messages(messages(len(TURN)))
+        await self._histories.of(session_id).aadd_messages(messages(TURN))
 
     async def read_newest(self, session_id: str) -> object:
         return (await self._histories.of(session_id).aget_messages())[-WINDOW:]

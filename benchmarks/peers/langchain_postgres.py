@@ -32,7 +32,7 @@ class PostgresHistory:
             self._history(session_id).add_messages(messages(min(CHUNK, count - start)))
 
     def append_turn(self, session_id: str) -> None:
-        self._history(session_id).add_messages(messages(len(TURN)))
+        self._history(session_id).add_messages(messages(TURN))
 
     def read_newest(self, session_id: str) -> object:
         found = self._history(session_id).get_messages()[-WINDOW:]
@@ -65,7 +65,7 @@ class AsyncPostgresHistory:
             await self._append(session_id, min(CHUNK, count - start))
 
     async def append_turn(self, session_id: str) -> None:
-        await self._append(session_id, len(TURN))
+        await self._append(session_id, TURN)
 
     async def _append(self, session_id: str, count: int) -> None:
         async with self._pool.connection() as connection:

@@ -31,7 +31,7 @@ class SqlChatStore:
             await self._store.add_messages(session_id, messages(min(CHUNK, count - start)))
 
     async def append_turn(self, session_id: str) -> None:
-        await self._store.add_messages(session_id, messages(len(TURN)))
+        await self._store.add_messages(session_id, messages(TURN))
 
     async def read_newest(self, session_id: str) -> object:
         count = await self._store.count_messages(session_id)

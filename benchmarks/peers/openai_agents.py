@@ -31,7 +31,7 @@ class SqlSession:
             await self._session(session_id).add_items(messages(min(CHUNK, count - start)))
 
     async def append_turn(self, session_id: str) -> None:
-        await self._session(session_id).add_items(messages(len(TURN)))
+        await self._session(session_id).add_items(messages(TURN))
 
     async def read_newest(self, session_id: str) -> object:
         return await self._session(session_id).get_items(limit=WINDOW)

@@ -3,7 +3,7 @@
 from zep_memory_plugin import Message, SessionManager
 
 from ..places import Place
-from ..workload import TURN, WINDOW, conversation
+from ..workload import WINDOW, conversation
 
 CHUNK = 5_000
 
@@ -15,7 +15,7 @@ def messages(count: int) -> list[Message]:
 
 def turn() -> list[Message]:
     """Return the two messages of a turn."""
-    return [Message(role=role, content=content) for role, content in TURN]
+    return [Message(role=role, content=content) for role, content in conversation()]
 
 
 class ZepBlocking:

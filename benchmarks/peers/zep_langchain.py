@@ -5,13 +5,14 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from zep_memory_plugin import langchain as adapters
 
 from ..places import Place
-from ..workload import TURN, WINDOW
+from ..workload import WINDOW, conversation
 from .zep import Zep, ZepBlocking
 
 
 def turn() -> list[BaseMessage]:
     """Return the two messages of a turn."""
-    return [HumanMessage(TURN[0][1]), AIMessage(TURN[1][1])]
+    (_, question), (_, answer) = conversation()
+    return [HumanMessage(question), AIMessage(answer)]
 
 
 class ZepHistoryBlocking(ZepBlocking):
