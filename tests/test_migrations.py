@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from zep_memory_plugin import SchemaOutdated, SessionManager
 from zep_memory_plugin.migrations import configuration, upgrade
@@ -125,26 +125,48 @@ def test_an_upgrade_makes_messages_of_an_older_version_searchable(empty_url: str
     """The index of search is filled from messages that were stored before there was one."""
     with engine_of(empty_url).connect() as connection:
         upgrade(connection, "0001")
-        connection.execute(
-            sessions.insert(),
-            [
-                {"session_id": f"s{number}", "id": number, "uuid": uuid4(), "created_at": NOW, "updated_at": NOW}
-                | {"last_seq": 2}
-                for number in (1, 2)
-            ],
-        )
-        connection.execute(
-            messages.insert(),
-            [
-                {"session_id": f"s{number}", "seq": seq, "uuid": uuid4(), "role": "user", "role_type": "user"}
-                | {"content": f"an animal{number}x{seq} of old", "token_count": 4, "created_at": NOW}
-                for number in (1, 2)
-                for seq in (1, 2)
-            ],
-        )
+        store_old_messages(connection)
 
     main([empty_url])
 
-    with SessionManager(empty_url) as manager:
-        (found, *_) = manager.search_memory("what is animal2x1")
-        assert (found.session_id, found.message and found.message.seq) == ("s2", 1)
+    assert found_at(empty_url, "what is animal2x1") == ("s2", 1)
+
+
+def test_an_upgrade_fills_the_numbers_of_terms(postgres_url: str) -> None:
+    """What had its terms in a column of another type is found by their numbers."""
+    with engine_of(postgres_url).connect() as connection:
+        upgrade(connection, "0003")
+        store_old_messages(connection)
+        connection.execute(text("UPDATE zep_messages SET terms = 'an anim old'"))
+
+    main([postgres_url])
+
+    assert found_at(postgres_url, "what is animal1x2") == ("s1", 2)
+
+
+def store_old_messages(connection: Connection) -> None:
+    """Store two messages in each of two sessions, which nothing has put into an index."""
+    connection.execute(
+        sessions.insert(),
+        [
+            {"session_id": f"s{number}", "id": number, "uuid": uuid4(), "created_at": NOW, "updated_at": NOW}
+            | {"last_seq": 2}
+            for number in (1, 2)
+        ],
+    )
+    connection.execute(
+        messages.insert(),
+        [
+            {"session_id": f"s{number}", "seq": seq, "uuid": uuid4(), "role": "user", "role_type": "user"}
+            | {"content": f"an animal{number}x{seq} of old", "token_count": 4, "created_at": NOW}
+            for number in (1, 2)
+            for seq in (1, 2)
+        ],
+    )
+
+
+def found_at(url: str, question: str) -> tuple[str, int | None]:
+    """Return where the best answer to *question* is."""
+    with SessionManager(url) as manager:
+        (found, *_) = manager.search_memory(question)
+        return found.session_id, found.message and found.message.seq

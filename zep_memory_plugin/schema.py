@@ -6,7 +6,7 @@ from .dialects import dialect_of, transaction
 from .errors import SchemaOutdated
 from .tables import metadata, schema_version, tables_of
 
-REVISION = "0003"
+REVISION = "0004"
 """The revision of `tables`; the newest one in `migrations/versions`."""
 
 

@@ -34,7 +34,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
-from ..tables import TermsVector, messages, sessions
+from ..tables import TermNumbers, messages, sessions
 from ._protocol import Append, Appended, JsonScalar, Row, Send, filled
 from .prepared import Prepared
 from .statements import take_places
@@ -59,7 +59,7 @@ _ITEM_TYPES: dict[str, TypeEngine[Any]] = {
     "native_format": Text(),
     "native": Text(),
     "archived_at": DateTime(timezone=True),
-    "terms": TermsVector(),
+    "terms": TermNumbers(),
 }
 """The columns of a message that are sent, in that order."""
 

@@ -1,4 +1,4 @@
-"""The search index on Postgres: a GIN index of a column of the messages, which holds their terms."""
+"""The search index on Postgres: a GIN index of a column of the messages, which holds the numbers of their terms."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,18 +27,18 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from ...database import Stamp, Steps, read_unit, write_unit
 from ...dialects import Appended, Row
 from ...dialects.prepared import Prepared
-from ...tables import TermsVector, UtcDateTime, message_embeddings, messages, sessions
+from ...tables import TermNumbers, UtcDateTime, message_embeddings, messages, sessions
 from . import pgvector, vectors
 from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope, Span
 from .ranking import Statistics
 from .scopes import size_of
 from .texts import text_of
-from .tokens import index_terms
+from .tokens import index_numbers, number_of_term, numbers_of_terms
 
 ENOUGH = 1_000
 """Messages that the rarest terms of a question are expected to give before the common ones are left out."""
@@ -58,11 +58,11 @@ _PGVECTOR = select(cast(func.to_regtype("vector"), Text))
 _SHARES = text("""
     SELECT term, share
       FROM pg_stats,
-           unnest(most_common_elems::text::text[],
-                  most_common_elem_freqs[1:cardinality(most_common_elems::text::text[])]) AS listed(term, share)
+           unnest(most_common_elems::text::integer[],
+                  most_common_elem_freqs[1:cardinality(most_common_elems::text::integer[])]) AS listed(term, share)
      WHERE schemaname = current_schema() AND tablename = 'zep_messages' AND attname = 'terms'
        AND term = ANY(:terms)
-""").bindparams(bindparam("terms", type_=ARRAY(Text)))
+""").bindparams(bindparam("terms", type_=TermNumbers()))
 _IN_SPANS = text("""
     SELECT span.number - 1 AS span, m.session_id, m.seq, m.created_at, m.name, m.content, m.metadata
       FROM unnest(:sessions, :firsts, :lasts) WITH ORDINALITY AS span(session_id, first, last, number)
@@ -82,10 +82,10 @@ _LIVE_IN_SPANS = _IN_SPANS.bindparams(
 
 
 class Index:
-    """tsvectors, of terms that we make."""
+    """Arrays of the numbers of terms that we make."""
 
     def columns(self, name: str | None, content: str) -> dict[str, str]:
-        return {"terms": index_terms(text_of(name, content))}
+        return {"terms": index_numbers(text_of(name, content))}
 
     def add(self, connection: Connection, session_id: str, before: int, rows: Sequence[Row]) -> None:
         """Do nothing: what is indexed is a column."""
@@ -113,7 +113,7 @@ class Index:
         done, after = 0, ("", 0)
         while read := (yield read_unit(_read_after, after)):
             # Cut into words here, while nothing is locked.
-            said = [index_terms(text_of(row.name, row.content)) for row in read]
+            said = [index_numbers(text_of(row.name, row.content)) for row in read]
             yield write_unit(_index_anew, read, said)
             done, after = done + len(read), (read[-1].session_id, read[-1].seq)
             progress(done, max(done, total))
@@ -197,7 +197,7 @@ def _index_anew(connection: Connection, stamp: Stamp, read: Rows, said: Sequence
         messages.c.seq == item.c.seq,
         messages.c.updated_at.is_not_distinct_from(item.c.updated_at),
     )
-    made = cast(item.c.terms, TermsVector)
+    made = cast(item.c.terms, TermNumbers)
     connection.execute(update(messages).where(same, messages.c.terms.is_distinct_from(made)).values(terms=made))
 
 
@@ -209,7 +209,9 @@ def _of_session(connection: Connection, terms: Sequence[str], session_id: str, t
     """Return the newest messages of a session with each term."""
     places: dict[str, list[int]] = {}
     for term in terms:
-        found = connection.execute(_IN_SESSION, {"session": session_id, "any": _lexeme(term), "most": POSTINGS})
+        found = connection.execute(
+            _IN_SESSION, {"session": session_id, "asked": numbers_of_terms([term]), "most": POSTINGS}
+        )
         places[term] = [1 << SEQ_BITS | seq for seq in found.scalars()]
     frequency = {term: len(having) for term, having in places.items()}
     return Postings(places, Statistics(frequency, total), {1: session_id})
@@ -217,8 +219,8 @@ def _of_session(connection: Connection, terms: Sequence[str], session_id: str, t
 
 def _shares(connection: Connection, terms: Sequence[str]) -> dict[str, float]:
     """Return the share of messages that have each term, as the planner knows it: no table is read."""
-    listed = {row.term: row.share for row in connection.execute(_SHARES, {"terms": list(terms)})}
-    return {term: listed.get(term, UNLISTED) for term in terms}
+    listed = {row.term: row.share for row in connection.execute(_SHARES, {"terms": numbers_of_terms(terms)})}
+    return {term: listed.get(number_of_term(term), UNLISTED) for term in terms}
 
 
 class _Gathering:
@@ -240,10 +242,10 @@ class _Gathering:
             drivers = self._next_drivers(waiting)
             waiting = waiting[len(drivers) :]
             if waiting and self._expected[drivers[0]] > POSTINGS:
-                self._ask(" & ".join(map(_lexeme, [*drivers, *waiting])))
+                self._ask([*drivers, *waiting], every=True)
                 if len(self._found) >= TOO_FEW:
                     break
-            self._count(drivers, self._ask(" | ".join(map(_lexeme, drivers))))
+            self._count(drivers, self._ask(drivers, every=False))
         return self._as_postings(total)
 
     def _next_drivers(self, waiting: Sequence[str]) -> list[str]:
@@ -257,10 +259,10 @@ class _Gathering:
             room -= int(self._expected[term])
         return drivers
 
-    def _ask(self, query: str) -> Rows:
-        parameters: dict[str, Any] = {f"term_{number}": _lexeme(term) for number, term in enumerate(self._terms)}
-        parameters |= {"any": query, "most": POSTINGS, "user": self._scope.user_id}
-        statement = _having(len(self._terms), of_user=self._scope.user_id is not None)
+    def _ask(self, asked: Sequence[str], *, every: bool) -> Rows:
+        parameters: dict[str, Any] = {f"term_{place}": number_of_term(term) for place, term in enumerate(self._terms)}
+        parameters |= {"asked": numbers_of_terms(asked), "most": POSTINGS, "user": self._scope.user_id}
+        statement = _having(len(self._terms), every=every, of_user=self._scope.user_id is not None)
         rows = self._connection.execute(statement, parameters).all()
         self._found |= {(row.session_id, row.seq): row for row in rows}
         return rows
@@ -288,10 +290,10 @@ class _Gathering:
 
 
 @cache
-def _having(terms: int, *, of_user: bool) -> Select[Any]:
-    """Build the query for messages that match the parameter `any`, with a flag for each of so many terms."""
-    flags = (_matches(bindparam(f"term_{number}", type_=Text)) for number in range(terms))
-    query = select(messages.c.session_id, messages.c.seq, *flags).where(_live_with(bindparam("any", type_=Text)))
+def _having(terms: int, *, every: bool, of_user: bool) -> Select[Any]:
+    """Build the query for messages with one or *every* of the terms `asked`, with a flag for each of so many terms."""
+    flags = (bindparam(f"term_{place}", type_=Integer) == func.any(messages.c.terms) for place in range(terms))
+    query = select(messages.c.session_id, messages.c.seq, *flags).where(_live_with("@>" if every else "&&"))
     if of_user:
         live = (sessions.c.user_id == bindparam("user"), sessions.c.deleted_at.is_(None))
         theirs = func.array(select(sessions.c.session_id).where(*live).scalar_subquery())
@@ -299,23 +301,18 @@ def _having(terms: int, *, of_user: bool) -> Select[Any]:
     return query.limit(bindparam("most"))
 
 
-def _matches(query: ColumnElement[str]) -> ColumnElement[bool]:
-    return messages.c.terms.bool_op("@@")(cast(query, TSQUERY))
+def _live_with(operator: str) -> ColumnElement[bool]:
+    """Match the messages that the index holds and whose terms compare so with those `asked`.
 
-
-def _live_with(query: ColumnElement[str]) -> ColumnElement[bool]:
-    """Match the messages that the index holds and *query* asks for."""
-    return and_(_matches(query), messages.c.deleted_at.is_(None))
+    By Postgres' own operator: the extension `intarray` has others of that name, which the index does not know.
+    """
+    asked = bindparam("asked", type_=TermNumbers())
+    return and_(messages.c.terms.bool_op(f"OPERATOR(pg_catalog.{operator})")(asked), messages.c.deleted_at.is_(None))
 
 
 _IN_SESSION = (
     select(messages.c.seq)
-    .where(messages.c.session_id == bindparam("session"), _live_with(bindparam("any", type_=Text)))
+    .where(messages.c.session_id == bindparam("session"), _live_with("&&"))
     .order_by(messages.c.seq.desc())
     .limit(bindparam("most"))
 )
-
-
-def _lexeme(term: str) -> str:
-    """Return *term* as a tsquery reads it: letters and digits, never syntax."""
-    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -4,18 +4,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from zep_memory_plugin.core.search.rebuilding import rebuild_on
-
 revision = "0003"
 down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the column, fill it, and index it for live messages."""
+    """Make the column and index it for live messages; the next revision makes another of it, and fills that."""
     if op.get_context().dialect.name == "postgresql":
         op.add_column("zep_messages", sa.Column("terms", postgresql.TSVECTOR))
         op.drop_table("zep_message_terms")
-        rebuild_on(op.get_bind())
         op.create_index(
             "ix_zep_messages_terms",
             "zep_messages",
