@@ -1,7 +1,6 @@
 """Importing very many messages."""
 
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
@@ -9,6 +8,7 @@ import asyncpg
 import psycopg
 
 from zep_memory_plugin import Message, SessionManager
+from zep_memory_plugin.uuids import new_uuid
 
 from .harness import quartiles, settled
 from .peers.bare import COLUMNS, create_tables, drop_search, microseconds, rows, uuid_bytes
@@ -80,7 +80,7 @@ def _executemany(place: Place) -> Load:
     insert = f"INSERT INTO zep_messages ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 
     def load(session: str, count: int) -> None:
-        new = rows(session, 1, conversation(count), uuid.uuid4, datetime.now(UTC))
+        new = rows(session, 1, conversation(count), new_uuid, datetime.now(UTC))
         connection.cursor().executemany(insert, new)
         connection.commit()
 
@@ -90,7 +90,7 @@ def _executemany(place: Place) -> Load:
 def _copy(place: Place) -> Load:
     async def load(session: str, count: int) -> None:
         connection = await asyncpg.connect(place.url)
-        new = rows(session, 1_000_000, conversation(count), uuid.uuid4, datetime.now(UTC))
+        new = rows(session, 1_000_000, conversation(count), new_uuid, datetime.now(UTC))
         await connection.copy_records_to_table("zep_messages", records=new, columns=COLUMNS)
         await connection.close()
 

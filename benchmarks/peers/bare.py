@@ -1,6 +1,5 @@
 """What the bare drivers have in common: the rows of our tables, and LangChain's messages where it is installed."""
 
-import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import psycopg
 
 from zep_memory_plugin import Message, SessionManager
+from zep_memory_plugin.uuids import new_uuid
 
 from ..places import Place
 from ..workload import TURN, conversation
@@ -77,7 +77,7 @@ def turn_rows(session_id: str, last_seq: int, made_uuid: Callable[[], Any], now:
 
 def uuid_bytes() -> bytes:
     """Make a UUID as our tables on SQLite have it."""
-    return uuid.uuid4().bytes
+    return new_uuid().bytes
 
 
 def as_messages(found: Iterable[tuple[Any, Any, Any]]) -> list[Any]:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import asyncpg
 import psycopg
 
+from zep_memory_plugin.uuids import new_uuid
+
 from ..places import Place
 from ..workload import TURN, WINDOW, conversation
 from .bare import CHUNK, COLUMNS, as_messages, create_tables, drop_search, rows, turn_rows
@@ -61,7 +63,7 @@ class BareAsyncpg:
             async with self._pool.acquire() as connection, connection.transaction():
                 now = datetime.now(UTC)
                 last_seq = await connection.fetchval(self._take, session_id, uuid.uuid4(), now, len(chunk))
-                new = rows(session_id, last_seq - len(chunk), chunk, uuid.uuid4, now)
+                new = rows(session_id, last_seq - len(chunk), chunk, new_uuid, now)
                 await connection.copy_records_to_table("zep_messages", records=new, columns=COLUMNS)
 
     async def append_turn(self, session_id: str) -> None:
@@ -69,7 +71,7 @@ class BareAsyncpg:
         async with self._pool.acquire() as connection, connection.transaction():
             now = datetime.now(UTC)
             last_seq = await connection.fetchval(self._take, session_id, uuid.uuid4(), now, TURN)
-            await connection.executemany(self._insert, turn_rows(session_id, last_seq, uuid.uuid4, now))
+            await connection.executemany(self._insert, turn_rows(session_id, last_seq, new_uuid, now))
 
     async def read_newest(self, session_id: str) -> object:
         assert self._pool is not None
@@ -109,7 +111,7 @@ class BarePsycopg:
         taken = {"session": session_id, "uuid": uuid.uuid4(), "now": now, "count": len(messages)}
         with self._connection.transaction(), self._connection.cursor() as cursor:
             (last_seq,) = cursor.execute(self._take, taken).fetchone()  # type: ignore[misc]
-            cursor.executemany(self._insert, rows(session_id, last_seq - len(messages), messages, uuid.uuid4, now))
+            cursor.executemany(self._insert, rows(session_id, last_seq - len(messages), messages, new_uuid, now))
 
     def read_newest(self, session_id: str) -> object:
         return as_messages(self._connection.execute(self._read, (session_id, WINDOW)))  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """Messages on their way in: checked, cleaned, counted and given ids, before any I/O."""
 
-import uuid as uuids
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import index
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from ..errors import InvalidInput
 from ..models import Message, ToolCall, role_type_of
+from ..uuids import new_uuid
 from . import checks, jsontext
 
 TokenCounter = Callable[[str], int]
@@ -71,7 +71,7 @@ def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
     native_format, native = _native(message, texts, cleaned)
     role, content, name, tool_call_id = cleaned
     return {
-        "uuid": message.uuid or uuids.uuid4(),
+        "uuid": message.uuid or new_uuid(),
         "role": role,
         "role_type": message.role_type or role_type_of(message.role),
         "name": name,
