@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from zep_memory_plugin import SessionManager
-from zep_memory_plugin.core.search.tokens import index_terms
+from zep_memory_plugin.core.search.tokens import index_numbers
 from zep_memory_plugin.tables import listing_ids
 
 from .peers.bare import COLUMNS, create_tables
@@ -63,7 +63,7 @@ def _deleted(number: int) -> datetime:
 
 
 def _deleted_messages(sessions: int, each: int, *, terms: bool) -> Iterator[tuple[Any, ...]]:
-    said = cycle((text, (index_terms(text),) if terms else ()) for text in texts())
+    said = cycle((text, (index_numbers(text),) if terms else ()) for text in texts())
     for number in range(sessions):
         for seq, (text, found) in enumerate(islice(said, each), start=1):
             yield (*_message(session_id(number), seq, text), _deleted(number), *found)

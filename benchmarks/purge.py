@@ -12,7 +12,7 @@ import psycopg
 from zep_memory_plugin import PurgeReport, SessionManager
 
 from . import bulk
-from .harness import percentile
+from .harness import heap_set_aside, percentile
 from .peers.bare_sqlite import connect
 from .peers.zep import turn
 from .places import Kind, Place
@@ -48,13 +48,14 @@ async def _table(run: Run, kind: Kind) -> Table:
     places = _copies(run, kind)
     run.places.settle()
     bare = _bare_delete(places[0])
-    async with SessionManager(places[1].url) as manager:
-        alone, _ = await _purged(manager)
-    async with SessionManager(places[2].url) as manager:
-        before = await _written(run, manager, asyncio.create_task(asyncio.sleep(run.scale.writing)))
-        purge = asyncio.create_task(_purged(manager))
-        during = await _written(run, manager, purge)
-        beside, growth = await purge
+    with heap_set_aside():
+        async with SessionManager(places[1].url) as manager:
+            alone, _ = await _purged(manager)
+        async with SessionManager(places[2].url) as manager:
+            before = await _written(run, manager, asyncio.create_task(asyncio.sleep(run.scale.writing)))
+            purge = asyncio.create_task(_purged(manager))
+            during = await _written(run, manager, purge)
+            beside, growth = await purge
     rows = run.scale.rows
     figures = [
         _rate("zep_memory_plugin", "ours", rows / alone),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from .harness import at_once, figure_of, percentile, settled
+from .harness import at_once, figure_of, heap_set_aside, percentile, settled
 from .peers import AWAITING, Contender
 from .places import Kind
 from .report import Figure, Goal, Table, best_peer, named, ratio_goal
@@ -36,9 +36,10 @@ async def _table(run: Run, kind: Kind) -> Table:
             await _round(run, contender, _Taken())
         run.places.settle()
         taken = {contender.name: _Taken() for contender in contenders}
-        for _ in range(run.scale.fewer_rounds // 2 + 1):
-            for contender in contenders:
-                await _round(run, contender, taken[contender.name])
+        with heap_set_aside():
+            for _ in range(run.scale.fewer_rounds // 2 + 1):
+                for contender in contenders:
+                    await _round(run, contender, taken[contender.name])
     figures = [figure_of(contender, taken[contender.name].throughputs) for contender in contenders]
     title = f"A whole turn, read 20 and append 2, by {run.scale.coroutines} coroutines, each on a session of {LENGTH}"
     goals = [*_goals(figures), _waiting(taken)]
