@@ -1,6 +1,7 @@
 """The contract of the purge: Zep's conformance table, rows D4 to D6, and what is ours beyond it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -8,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.colours import Caller
@@ -178,6 +180,31 @@ def test_concurrent_purges_remove_every_row_once(memory: Caller) -> None:
     assert sum(report.summaries for report in reports) == 5
     assert memory.purge().rows + sum(report.sessions for report in reports) == 5
     assert rows(memory.manager, "sessions") == []
+
+
+def test_a_row_that_is_restored_meanwhile_does_not_end_a_purge(postgres_url: str) -> None:
+    """The first batch waits for it, then removes one row less, and others follow."""
+    one_restored = "UPDATE zep_messages SET deleted_at = NULL WHERE seq = 1"
+    with SessionManager(postgres_url) as manager, ThreadPoolExecutor(1) as threads:
+        for message in manager.add_memory("a", numbered(5)):
+            manager.delete_messages("a", [message.uuid])
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute(one_restored)
+            purge = threads.submit(manager.purge, batch_size=2)
+            wait_for_a_lock(postgres_url)
+
+        assert purge.result(DEADLINE).messages == 4
+        assert texts(manager.list_messages("a")) == texts(numbered(1))
+
+
+def wait_for_a_lock(url: str) -> None:
+    """Wait until a statement of this database waits for a lock."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    end = time.monotonic() + DEADLINE
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(waiting).fetchone() is None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_row_87_what_is_appended_while_others_delete_and_purge_is_whole(database_url: str) -> None:

@@ -235,7 +235,7 @@ def test_sqlite_finds_a_page_by_its_index(sqlite: Engine, page: str) -> None:
 @pytest.mark.parametrize("table", ["zep_messages", "zep_sessions"])
 def test_postgres_finds_what_to_purge_by_the_index_of_deleted_rows(postgres: Engine, table: str) -> None:
     """Live rows, of which there are many, are no part of that index."""
-    (statement,) = sent_by(postgres, lambda manager: manager.purge(batch_size=10), f"DELETE FROM {table} ")
+    statement, *_ = sent_by(postgres, lambda manager: manager.purge(batch_size=10), f"DELETE FROM {table} ")
 
     plan = postgres_plan(postgres, statement, "COSTS")
 
@@ -245,7 +245,7 @@ def test_postgres_finds_what_to_purge_by_the_index_of_deleted_rows(postgres: Eng
 
 @pytest.mark.parametrize("table", ["zep_messages", "zep_sessions"])
 def test_sqlite_finds_what_to_purge_by_the_index_of_deleted_rows(sqlite: Engine, table: str) -> None:
-    (statement,) = sent_by(sqlite, lambda manager: manager.purge(batch_size=10), f"DELETE FROM {table} ")
+    statement, *_ = sent_by(sqlite, lambda manager: manager.purge(batch_size=10), f"DELETE FROM {table} ")
 
     plan = sqlite_plan(sqlite, statement)
 

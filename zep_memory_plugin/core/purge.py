@@ -76,8 +76,9 @@ def steps(wanted: Request) -> Steps[PurgeReport]:
     for table in _TABLES:
         name = table.name.removeprefix(PREFIX)
         counts[name] = (yield read_unit(_count, table, wanted.limit)) if wanted.dry_run else 0
-        removed, since = 0 if wanted.dry_run else wanted.batch_size, checks.EARLIEST
-        while removed >= wanted.batch_size:
+        # Until there is nothing left: a smaller batch may only have met rows that somebody changed just then.
+        removed, since = int(not wanted.dry_run), checks.EARLIEST
+        while removed:
             removed, since = yield write_unit(_remove, table, since, wanted.limit, wanted.batch_size)
             counts[name] += removed
             batches += bool(removed)
