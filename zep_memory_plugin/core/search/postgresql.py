@@ -38,7 +38,7 @@ from ._protocol import POSTINGS, SEQ_BITS, Key, Postings, Progress, Rows, Scope,
 from .ranking import Statistics
 from .scopes import size_of
 from .texts import text_of
-from .tokens import index_numbers, number_of_term, numbers_of_terms
+from .tokens import index_numbers, term_number, term_numbers
 
 ENOUGH = 1_000
 """Messages that the rarest terms of a question are expected to give before the common ones are left out."""
@@ -210,7 +210,7 @@ def _of_session(connection: Connection, terms: Sequence[str], session_id: str, t
     places: dict[str, list[int]] = {}
     for term in terms:
         found = connection.execute(
-            _IN_SESSION, {"session": session_id, "asked": numbers_of_terms([term]), "most": POSTINGS}
+            _IN_SESSION, {"session": session_id, "asked": term_numbers([term]), "most": POSTINGS}
         )
         places[term] = [1 << SEQ_BITS | seq for seq in found.scalars()]
     frequency = {term: len(having) for term, having in places.items()}
@@ -219,8 +219,8 @@ def _of_session(connection: Connection, terms: Sequence[str], session_id: str, t
 
 def _shares(connection: Connection, terms: Sequence[str]) -> dict[str, float]:
     """Return the share of messages that have each term, as the planner knows it: no table is read."""
-    listed = {row.term: row.share for row in connection.execute(_SHARES, {"terms": numbers_of_terms(terms)})}
-    return {term: listed.get(number_of_term(term), UNLISTED) for term in terms}
+    listed = {row.term: row.share for row in connection.execute(_SHARES, {"terms": term_numbers(terms)})}
+    return {term: listed.get(term_number(term), UNLISTED) for term in terms}
 
 
 class _Gathering:
@@ -260,8 +260,8 @@ class _Gathering:
         return drivers
 
     def _ask(self, asked: Sequence[str], *, every: bool) -> Rows:
-        parameters: dict[str, Any] = {f"term_{place}": number_of_term(term) for place, term in enumerate(self._terms)}
-        parameters |= {"asked": numbers_of_terms(asked), "most": POSTINGS, "user": self._scope.user_id}
+        parameters: dict[str, Any] = {f"term_{place}": term_number(term) for place, term in enumerate(self._terms)}
+        parameters |= {"asked": term_numbers(asked), "most": POSTINGS, "user": self._scope.user_id}
         statement = _having(len(self._terms), every=every, of_user=self._scope.user_id is not None)
         rows = self._connection.execute(statement, parameters).all()
         self._found |= {(row.session_id, row.seq): row for row in rows}

@@ -67,26 +67,31 @@ def terms(text: str) -> list[str]:
 
 def index_terms(text: str) -> str:
     """Return the different terms of a message, separated by spaces: what an index stores."""
-    return " ".join(_different(text))
+    different = dict.fromkeys(_terms(text))
+    return " ".join(different if len(text) < LARGEST_TERMS // 8 else _fitting(different))
 
 
 def index_numbers(text: str) -> str:
     """Return the numbers of the different terms of a message, as an array of Postgres."""
-    return numbers_of_terms(_different(text))
+    return _array(dict.fromkeys(map(_NUMBER_OF.__getitem__, _words(text[:LONGEST_TEXT], with_characters=True))))
 
 
-def numbers_of_terms(terms: Iterable[str]) -> str:
-    """Return the numbers of *terms* as an array of Postgres.
+def term_numbers(terms: Iterable[str]) -> str:
+    """Return the numbers of *terms*, as an array of Postgres."""
+    return _array(str(term_number(term)) for term in terms)
+
+
+def term_number(term: str) -> int:
+    """Return the number of *term*: its CRC-32, as a signed integer.
 
     A number takes four bytes and is compared at once, a term about seven and more time. Two terms may share a number,
     one pair in four thousand millions; a search reads the messages that it finds.
     """
-    return f"{{{','.join(map(_NUMBER_OF.__getitem__, terms))}}}"
+    return (crc32(term.encode()) ^ _SIGN) - _SIGN
 
 
-def number_of_term(term: str) -> int:
-    """Return the number of *term*, which is its CRC-32 as a signed integer."""
-    return int(_NUMBER_OF[term])
+def _array(numbers: Iterable[str]) -> str:
+    return f"{{{','.join(numbers)}}}"
 
 
 def query_terms(text: str) -> list[str]:
@@ -98,11 +103,6 @@ def query_terms(text: str) -> list[str]:
 
 def _terms(text: str) -> Iterator[str]:
     return map(_TERM_OF.__getitem__, _words(text[:LONGEST_TEXT], with_characters=True))
-
-
-def _different(text: str) -> Iterable[str]:
-    different = dict.fromkeys(_terms(text))
-    return different if len(text) < LARGEST_TERMS // 8 else _fitting(different)
 
 
 def _fitting(different: Iterable[str]) -> list[str]:
@@ -166,12 +166,15 @@ class _Terms(dict[str, str]):
 
 
 class _Numbers(dict[str, str]):
-    """The number of each term met so far, in digits."""
+    """The number of the term of each word met so far, in digits.
 
-    def __missing__(self, term: str) -> str:
+    Found at once, as what a long-lived program remembers lies far apart in its memory, where each step takes its time.
+    """
+
+    def __missing__(self, word: str) -> str:
         if len(self) >= _KNOWN_WORDS:
             self.clear()
-        number = self[term] = str((crc32(term.encode()) ^ _SIGN) - _SIGN)
+        number = self[word] = str(term_number(stem(_plain(word))))
         return number
 
 
