@@ -216,3 +216,30 @@ def test_the_uuid_of_an_id_never_changes() -> None:
     assert uuid_of(None) is None
     assert uuid_of("") is None
     assert uuid_of("\ud800") != uuid_of("\udfff")
+
+
+def test_calls_that_were_taken_away_stay_away(manager: SessionManager) -> None:
+    """Though the provider's own form of them is still among the message's other arguments."""
+    raw = [{"id": "1", "type": "function", "function": {"name": "pay", "arguments": "{}"}}]
+    message = AIMessage("I will not.", id="a", additional_kwargs={"tool_calls": raw})
+    message.tool_calls = []
+    history = ZepChatMessageHistory("s", manager)
+
+    history.add_messages([message])
+
+    assert history.messages == [message]
+    assert history.messages[0].additional_kwargs == {"tool_calls": raw}
+
+
+def test_what_a_constructor_would_refuse_comes_back(manager: SessionManager) -> None:
+    """As what LangChain's cache writes into a message without usage."""
+    message = AIMessage([{"type": "text", "text": "T"}, {"type": "reasoning", "reasoning": "R"}], id="a")
+    message.usage_metadata = {"total_cost": 0}  # type: ignore[typeddict-item, typeddict-unknown-key]
+    history = ZepChatMessageHistory("s", manager)
+
+    history.add_messages([message])
+
+    (read,) = history.messages
+    assert (read.id, read.content) == ("a", message.content)
+    assert isinstance(read, AIMessage)
+    assert read.usage_metadata == {"total_cost": 0}

@@ -205,6 +205,16 @@ def test_a_memory_without_a_session_uses_the_one_around_the_call(manager: Sessio
         call(memory, "get")
 
 
+def test_a_memory_of_a_session_belongs_to_the_user_around_the_call(manager: SessionManager, call: Call) -> None:
+    call(ZepMemory(manager=manager, session_id="alice-1", user_id="alice"), "put", user("a secret"))
+    shared = ZepMemory(manager=manager, session_id="alice-1")
+
+    with use_session("bob-1", user_id="bob"), pytest.raises(SessionOwnedByAnotherUser):
+        call(shared, "get")
+    with use_session("alice-2", user_id="alice"):
+        assert call(shared, "get") == [user("a secret")]
+
+
 def test_from_defaults_takes_what_other_memories_do(manager: SessionManager) -> None:
     made = ZepMemory.from_defaults(manager=manager, session_id="s", user_id="alice", token_limit=500)
     of_model = ZepMemory.from_defaults(llm=ScriptedModel.of(), manager=manager, session_id="s")

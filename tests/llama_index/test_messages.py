@@ -447,3 +447,18 @@ def test_a_tool_call_costs_what_its_name_and_arguments_do() -> None:
 def test_nothing_is_read_from_no_rows() -> None:
     assert from_messages([]) == []
     assert to_messages([], estimated_tokens) == []
+
+
+def test_arguments_that_are_json_in_a_text_are_read_by_others(manager: SessionManager) -> None:
+    """Integrations hand on the text that the model has sent; LlamaIndex gets it back as such."""
+    message = ChatMessage(
+        role="assistant",
+        blocks=[ToolCallBlock(tool_call_id="1", tool_name="look", tool_kwargs='{"city": "Rome"}')],
+    )
+    memory = ZepMemory(manager=manager, session_id="s")
+
+    memory.put(message)
+
+    (row,) = manager.list_messages("s")
+    assert row.tool_calls == [ToolCall(id="1", name="look", args={"city": "Rome"})]
+    assert memory.get_all() == [message]

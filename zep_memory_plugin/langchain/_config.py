@@ -29,13 +29,16 @@ def session_of(configurable: Mapping[str, Any]) -> CurrentSession:
 
 
 def named_session(configurable: Mapping[str, Any]) -> CurrentSession | None:
-    """Return the session that a run's `configurable` or the surrounding `use_session` names, if any."""
-    user_id = configurable.get("user_id")
+    """Return the session that a run's `configurable` or the surrounding `use_session` names, if any.
+
+    The user of `use_session` is the run's even when the run names another session.
+    """
+    user_id = named_user(configurable)
     for key in ("session_id", "thread_id"):
         if configurable.get(key) is not None:
             return CurrentSession(configurable[key], user_id)
     current = current_session()
-    return current and CurrentSession(current.session_id, current.user_id if user_id is None else user_id)
+    return current and CurrentSession(current.session_id, user_id)
 
 
 def named_user(configurable: Mapping[str, Any]) -> str | None:

@@ -22,6 +22,7 @@ from langchain_core.messages import (
     ToolMessage,
     message_chunk_to_message,
 )
+from pydantic import ValidationError
 
 from ..core import checks, jsontext
 from ..models import Message, Metadata, ToolCall, role_type_of
@@ -158,10 +159,24 @@ def from_row(row: Message) -> BaseMessage:
     try:
         native = json.loads(row.native)
         kind = _CLASSES[native["type"]]
-        return kind(**{**_told(row, kind), **native["data"]})
+        return _made(kind, {**_told(row, kind), **native["data"]})
     except _UNREADABLE as error:
         logger.warning("message %s has a native form that cannot be read: %s", row.uuid, type(error).__name__)
         return _from_neutral(row)
+
+
+def _made(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
+    """Return the message of *kind* that had these *fields*, of which it may have held what its constructor refuses."""
+    try:
+        message = kind(**fields)
+    except ValidationError as error:
+        refused = {str(fault["loc"][0]) for fault in error.errors(include_input=False) if fault["loc"]} - {"content"}
+        message = kind(**{name: value for name, value in fields.items() if name not in refused})
+        message.__dict__ |= {name: fields[name] for name in refused}
+    if isinstance(message, AIMessage):
+        # Its constructor finds calls among additional_kwargs, though somebody may have taken them away.
+        message.__dict__ |= {name: [] for name in ("tool_calls", "invalid_tool_calls") if name not in fields}
+    return message
 
 
 def _from_neutral(row: Message) -> BaseMessage:

@@ -15,19 +15,19 @@ def paired(history: Iterable[BaseMessage], following: Iterable[BaseMessage] = ()
     left out.
     """
     told: list[BaseMessage | None] = []
-    waiting: dict[str, int] = {}
+    waiting: dict[str, list[int]] = {}
     for message in history:
         if not isinstance(message, ToolMessage):
             told.append(message)
-        elif message.tool_call_id in waiting:
-            told[waiting.pop(message.tool_call_id)] = message
+        elif waiting.get(message.tool_call_id):
+            told[waiting[message.tool_call_id].pop(0)] = message
         if isinstance(message, AIMessage):
             for no_result in _no_results(message):
-                waiting[no_result.tool_call_id] = len(told)
+                waiting.setdefault(no_result.tool_call_id, []).append(len(told))
                 told.append(no_result)
     for message in following:
-        if isinstance(message, ToolMessage) and message.tool_call_id in waiting:
-            told[waiting.pop(message.tool_call_id)] = None
+        if isinstance(message, ToolMessage) and waiting.get(message.tool_call_id):
+            told[waiting[message.tool_call_id].pop(0)] = None
     return [message for message in told if message is not None]
 
 

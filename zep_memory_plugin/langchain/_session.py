@@ -96,10 +96,11 @@ class SessionMessages:
         if self.user_id is not None and session.user_id not in (None, self.user_id):
             raise SessionOwnedByAnotherUser(self.session_id, self.user_id)
 
-    def add(self, messages: Iterable[BaseMessage], metadata: Metadata | None = None) -> None:
+    def add(self, messages: Iterable[BaseMessage], metadata: Metadata | None = None, *, anew: bool = False) -> None:
         """Append *messages*; one whose id the session knows gets the new content and keeps its place.
 
-        A message whose id was deleted, as by `clear`, is appended anew.
+        A message whose id was deleted, as by `clear`, is appended anew; with *anew* one whose id is known, too, as of
+        an answer that comes from a cache of the model's.
 
         Raises:
             SessionOwnedByAnotherUser: the session belongs to someone else, even when there is nothing to append.
@@ -109,22 +110,24 @@ class SessionMessages:
             self.check_owner()
             return
         stored = self.manager.add_memory(self.session_id, rows, user_id=self.user_id)
-        refused = _Refused.among(rows, stored)
+        refused = _Refused.among(rows, stored, anew=anew)
         if refused is not None:
-            live = self.manager.list_messages(self.session_id)
+            live = [] if anew else self.manager.list_messages(self.session_id)
             self.manager.delete_messages(self.session_id, refused.added)
             self.manager.add_memory(self.session_id, refused.renewed(live), user_id=self.user_id)
 
-    async def aadd(self, messages: Iterable[BaseMessage], metadata: Metadata | None = None) -> None:
+    async def aadd(
+        self, messages: Iterable[BaseMessage], metadata: Metadata | None = None, *, anew: bool = False
+    ) -> None:
         """Append *messages*; one whose id the session knows gets the new content and keeps its place. See `add`."""
         rows = to_rows(messages, metadata)
         if not rows:
             await self.acheck_owner()
             return
         stored = await self.manager.aadd_memory(self.session_id, rows, user_id=self.user_id)
-        refused = _Refused.among(rows, stored)
+        refused = _Refused.among(rows, stored, anew=anew)
         if refused is not None:
-            live = await self.manager.alist_messages(self.session_id)
+            live = [] if anew else await self.manager.alist_messages(self.session_id)
             await self.manager.adelete_messages(self.session_id, refused.added)
             await self.manager.aadd_memory(self.session_id, refused.renewed(live), user_id=self.user_id)
 
@@ -147,16 +150,19 @@ class SessionMessages:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """The end of a batch, from the first message on that was not stored because its uuid is that of a deleted one."""
+    """The end of a batch, from the first message on whose uuid was there already, and whose place is another.
+
+    It is that of a deleted message, which was not stored, or of one said before, where each is to be new.
+    """
 
     rows: list[Message]
     added: list[UUID]
     """Under which uuids messages of that end are new in the session: before their turn, so they have to go again."""
 
     @classmethod
-    def among(cls, rows: list[Message], stored: list[Message]) -> Self | None:
+    def among(cls, rows: list[Message], stored: list[Message], *, anew: bool) -> Self | None:
         """Return the end of *rows* that has to be sent again, if any; *stored* is what came of them."""
-        accepted = {row.uuid for row in stored}
+        accepted = {row.uuid for row in stored if not anew or row.updated_at is None}
         first = next((index for index, row in enumerate(rows) if row.uuid and row.uuid not in accepted), None)
         if first is None:
             return None

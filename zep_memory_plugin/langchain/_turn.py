@@ -1,6 +1,6 @@
 """What a turn's input asks and what its output answers, in the shapes that runnables take and give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -12,6 +12,7 @@ from langchain_core.messages import (
     BaseMessage,
     BaseMessageChunk,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     convert_to_messages,
 )
@@ -62,7 +63,7 @@ class Keys:
             InvalidInput: it is none of text, a message, a list of messages, and a dict with one of these.
         """
         if isinstance(value, Mapping):
-            value = value[_key("input", self.input, value)]
+            value = value[self._asked(value)]
         elif self.history is not None:
             raise InvalidInput("input", f"is of type {type(value).__name__}; with history_messages_key it is a dict")
         return Question.of(asked(value))
@@ -72,7 +73,7 @@ class Keys:
         if not isinstance(value, Mapping):
             return question.after(history)
         if self.history is None:
-            return {**value, _key("input", self.input, value): question.after(history)}
+            return {**value, self._asked(value): question.after(history)}
         return {**value, self.history: question.history(history)}
 
     def answer(self, output: Any, told: Any) -> list[BaseMessage]:
@@ -83,9 +84,12 @@ class Keys:
         """
         if isinstance(output, Mapping):
             output = output[_key("output", self.output, output)]
-        messages = answered(output)
-        before = told[_key("input", self.input, told)] if isinstance(told, Mapping) else told
-        return messages[len(before) :] if _repeats(messages, before) else messages
+        before = told[self._asked(told)] if isinstance(told, Mapping) else told
+        return [message for message in _beyond(answered(output), before) if not _is_note(message)]
+
+    def _asked(self, value: Mapping[str, Any]) -> str:
+        """Return the key of the input *value* that holds the question; that of the history is another."""
+        return _key("input", self.input, {name: part for name, part in value.items() if name != self.history})
 
 
 def asked(value: Any) -> list[BaseMessage]:
@@ -135,8 +139,9 @@ def _messages(values: Sequence[Any]) -> list[BaseMessage]:
             raise InvalidInput("input", f"holds a {type(value).__name__} that is no message")
     try:
         return convert_to_messages(values)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise InvalidInput("input", "holds what is no message") from error
+    except (NotImplementedError, TypeError, ValueError):
+        # Without its cause, which has the text in it.
+        raise InvalidInput("input", "holds what is no message; a dict needs a role and content") from None
 
 
 def _has_role(value: Any) -> bool:
@@ -146,15 +151,34 @@ def _has_role(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _repeats(messages: list[BaseMessage], before: Any) -> bool:
-    """Tell whether *messages* begin with those *before*, as the state of a graph does."""
-    if not isinstance(before, list) or len(before) > len(messages):
-        return False
-    return all(new.type == old.type and new.content == old.content for new, old in zip(messages, before, strict=False))
+def _beyond(messages: list[BaseMessage], before: Any) -> list[BaseMessage]:
+    """Return those of *messages* that answer; the state of a graph has what came *before* in it, or what it made of it.
+
+    Such a state is told by the question, the last that came before. It may have a summary in the place of the rest.
+    """
+    if not isinstance(before, list) or not before:
+        return messages
+    if len(before) <= len(messages) and all(map(_is_same, messages, before)):
+        return messages[len(before) :]
+    asked = next((place for place in reversed(range(len(messages))) if _is_same(messages[place], before[-1])), None)
+    return messages if asked is None else messages[asked + 1 :]
+
+
+def _is_same(one: BaseMessage, other: BaseMessage) -> bool:
+    return one.type == other.type and one.content == other.content
+
+
+def _is_note(message: BaseMessage) -> bool:
+    """Tell whether *message* is an instruction to a graph or a note that it made for itself, and nothing said."""
+    return isinstance(message, RemoveMessage) or bool(message.additional_kwargs.get("lc_source"))
 
 
 def merged(chunks: list[Any]) -> Any:
     """Return what the *chunks* of a stream amount to; where they do not add up, the last one."""
+    if all(_is_update(chunk) for chunk in chunks):
+        return [message for chunk in chunks for update in chunk.values() for message in _messages_of(update)]
+    if all(isinstance(chunk, tuple) and len(chunk) == 2 and isinstance(chunk[0], BaseMessage) for chunk in chunks):
+        return [reduce(add, group) for group in _by_message(chunk for chunk, _ in chunks)]
     first = chunks[0]
     if isinstance(first, str):
         return "".join(chunks)
@@ -166,3 +190,25 @@ def merged(chunks: list[Any]) -> Any:
         return reduce(add, chunks)
     except TypeError:
         return chunks[-1]
+
+
+def _is_update(chunk: Any) -> bool:
+    """Tell whether *chunk* is what nodes of a graph have changed, as a graph streams it."""
+    if not isinstance(chunk, Mapping) or not chunk:
+        return False
+    return all(update is None or isinstance(update, Mapping) for update in chunk.values())
+
+
+def _messages_of(update: Mapping[str, Any] | None) -> list[Any]:
+    messages = (update or {}).get("messages") or []
+    return list(messages) if isinstance(messages, list | tuple) else [messages]
+
+
+def _by_message(chunks: Iterable[BaseMessage]) -> list[list[Any]]:
+    """Return the pieces of each message, as a graph streams them; the whole message may follow its pieces."""
+    groups: dict[Any, list[Any]] = {}
+    for number, chunk in enumerate(chunks):
+        group = groups.setdefault(chunk.id or number, [])
+        if isinstance(chunk, BaseMessageChunk) or not group:
+            group.append(chunk)
+    return list(groups.values())

@@ -7,21 +7,23 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import dropwhile, takewhile
 from typing import Annotated, Any, Literal, NotRequired, cast
 from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import AnyMessage, BaseMessage, RemoveMessage
+from langchain_core.messages import AnyMessage, BaseMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import ensure_config
 from langgraph.runtime import Runtime
 
 from ..errors import InvalidInput, SessionOwnedByAnotherUser, ZepMemoryError, shown
 from ..manager import SessionManager
 from ..models import Message
-from ._config import session_of
+from ._config import named_user, session_of
 from ._messages import to_rows
 from ._pairs import paired
+from ._resent import Resent, anew
 from ._session import SessionMessages, Window
 
 logger = logging.getLogger(__name__)
@@ -50,10 +52,18 @@ class Thread:
 
     run: str = ""
 
+    checked: str | None = None
+    """The user for whom the run has found the session open."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is known that the session is not another user's."""
+        return self.user_id is None or self.checked == self.user_id
+
     @classmethod
     def of(cls, state: Mapping[str, Any], runtime: Runtime[Any]) -> "Thread":
         """Return the thread of *state*, which a run may only go on with in the same session and for the same user."""
-        session_id, user_id = _named(runtime, "session_id"), _named(runtime, "user_id")
+        session_id, user_id = _named(runtime, "session_id"), _named(runtime, "user_id") or named_user({})
         saved = state.get("zep_memory")
         if saved is None:
             return cls._new(session_id, user_id)
@@ -73,9 +83,17 @@ class Thread:
         named = session_of(ensure_config().get("configurable", {}))
         return cls(named.session_id, user_id or named.user_id)
 
+    def begun(self) -> "Thread":
+        """Return the thread at the start of another run."""
+        return replace(self, run=uuid4().hex, checked=None)
+
     def unsent(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-        """Return those of *messages* that are not stored as they are now."""
-        return [message for message in messages if _is_said(message) and not self._is_stored(message)]
+        """Return those of *messages* that are not stored as they are now.
+
+        System messages in front of them come with every run, like an agent's own, and are no part of the conversation.
+        """
+        new = (message for message in messages if _is_said(message) and not self._is_stored(message))
+        return list(dropwhile(lambda message: isinstance(message, SystemMessage), new))
 
     def _is_stored(self, message: BaseMessage) -> bool:
         return message.id is not None and self.stored.get(message.id) == _checksum(message)
@@ -86,7 +104,7 @@ class Thread:
         if boundary is None and rows:
             boundary = min(row.seq or 1 for row in rows) - 1
         stored = {message.id: _checksum(message) for message in messages if message.id and _is_said(message)}
-        return replace(self, boundary=boundary, stored=stored)
+        return replace(self, boundary=boundary, stored=stored, checked=self.user_id)
 
     def update(self, before: "Thread | None" = None) -> dict[str, Any] | None:
         """Return the state's update, if the thread is another than *before*."""
@@ -172,14 +190,14 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
 
     def before_agent(self, state: ZepMemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Store the question, and find out where the thread begins."""
-        thread = replace(Thread.of(state, runtime), run=uuid4().hex)
+        thread = Thread.of(state, runtime).begun()
         if self._saves_at_once:
             thread = self._store(thread, state["messages"])
         return self._begin(thread).update()
 
     async def abefore_agent(self, state: ZepMemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Store the question, and find out where the thread begins. See `before_agent`."""
-        thread = replace(Thread.of(state, runtime), run=uuid4().hex)
+        thread = Thread.of(state, runtime).begun()
         if self._saves_at_once:
             thread = await self._astore(thread, state["messages"])
         return (await self._abegin(thread)).update()
@@ -226,8 +244,15 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
         if not unsent:
             return thread
         with self._tolerance(thread):
-            rows = self._manager.add_memory(thread.session_id, to_rows(unsent), user_id=thread.user_id)
-            return thread.after(rows, messages)
+            rows = to_rows(unsent)
+            stored = self._manager.add_memory(thread.session_id, rows, user_id=thread.user_id)
+            resent = Resent(rows, stored, thread.boundary, may_open=not thread.stored)
+            newest = self._manager.last_messages(thread.session_id, resent.added + 1) if resent.is_doubtful else []
+            if again := resent.said_again(newest):
+                self._manager.delete_messages(thread.session_id, resent.added_among(again))
+                new = self._manager.add_memory(thread.session_id, anew(again), user_id=thread.user_id)
+                stored = [*resent.stored_before(again), *new]
+            return thread.after(stored, messages)
         return thread
 
     async def _astore(self, thread: Thread, messages: Sequence[BaseMessage]) -> Thread:
@@ -236,41 +261,62 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
         if not unsent:
             return thread
         with self._tolerance(thread):
-            rows = await self._manager.aadd_memory(thread.session_id, to_rows(unsent), user_id=thread.user_id)
-            return thread.after(rows, messages)
+            rows = to_rows(unsent)
+            stored = await self._manager.aadd_memory(thread.session_id, rows, user_id=thread.user_id)
+            resent = Resent(rows, stored, thread.boundary, may_open=not thread.stored)
+            newest = (
+                await self._manager.alast_messages(thread.session_id, resent.added + 1) if resent.is_doubtful else []
+            )
+            if again := resent.said_again(newest):
+                await self._manager.adelete_messages(thread.session_id, resent.added_among(again))
+                new = await self._manager.aadd_memory(thread.session_id, anew(again), user_id=thread.user_id)
+                stored = [*resent.stored_before(again), *new]
+            return thread.after(stored, messages)
         return thread
 
     def _begin(self, thread: Thread) -> Thread:
         """Return *thread* with its boundary, which is read when storing the question did not tell it."""
-        if thread.boundary is not None:
-            return thread
         with self._tolerance(thread):
-            self._session(thread).check_owner()
-            return replace(thread, boundary=_last_place(self._manager.last_messages(thread.session_id, 1)))
+            thread = self._opened(thread)
+            if thread.boundary is None:
+                return replace(thread, boundary=_last_place(self._manager.last_messages(thread.session_id, 1)))
         return thread
 
     async def _abegin(self, thread: Thread) -> Thread:
         """Return *thread* with its boundary, which is read when storing the question did not tell it."""
-        if thread.boundary is not None:
-            return thread
         with self._tolerance(thread):
-            await self._session(thread).acheck_owner()
-            return replace(thread, boundary=_last_place(await self._manager.alast_messages(thread.session_id, 1)))
+            thread = await self._aopened(thread)
+            if thread.boundary is None:
+                return replace(thread, boundary=_last_place(await self._manager.alast_messages(thread.session_id, 1)))
         return thread
 
+    def _opened(self, thread: Thread) -> Thread:
+        """Return *thread*, whose session is not another user's."""
+        if not thread.is_open:
+            self._session(thread).check_owner()
+        return replace(thread, checked=thread.user_id)
+
+    async def _aopened(self, thread: Thread) -> Thread:
+        """Return *thread*, whose session is not another user's."""
+        if not thread.is_open:
+            await self._session(thread).acheck_owner()
+        return replace(thread, checked=thread.user_id)
+
     def _history(self, thread: Thread) -> list[BaseMessage]:
-        held = self._histories.get(thread)
-        if held is not None or not thread.boundary:
-            return held or []
         with self._tolerance(thread):
+            self._opened(thread)
+            held = self._histories.get(thread)
+            if held is not None or not thread.boundary:
+                return held or []
             return self._histories.hold(thread, self._session(thread).read(self._window, thread.boundary))
         return []
 
     async def _ahistory(self, thread: Thread) -> list[BaseMessage]:
-        held = self._histories.get(thread)
-        if held is not None or not thread.boundary:
-            return held or []
         with self._tolerance(thread):
+            await self._aopened(thread)
+            held = self._histories.get(thread)
+            if held is not None or not thread.boundary:
+                return held or []
             return self._histories.hold(thread, await self._session(thread).aread(self._window, thread.boundary))
         return []
 
@@ -299,7 +345,12 @@ def _last_place(rows: Sequence[Message]) -> int:
 
 
 def _with_history(request: ModelRequest[Any], history: Sequence[BaseMessage]) -> ModelRequest[Any]:
-    """Return *request* with *history* in front of its messages, but for what these hold already."""
+    """Return *request* with *history* in front of its messages, but for what these hold already.
+
+    System messages at their head stay at the head, where alone some models take them.
+    """
     there = {message.id for message in request.messages if message.id}
     earlier = paired((message for message in history if message.id not in there), request.messages)
-    return request.override(messages=cast("list[AnyMessage]", [*earlier, *request.messages]))
+    instructions = list(takewhile(lambda message: isinstance(message, SystemMessage), request.messages))
+    said = request.messages[len(instructions) :]
+    return request.override(messages=cast("list[AnyMessage]", [*instructions, *earlier, *said]))

@@ -72,7 +72,7 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
         session = self._session(config)
         told = self._ask(session, value)
         output = self._runnable.invoke(told, config, **kwargs)
-        session.add(self._keys.answer(output, told))
+        session.add(self._keys.answer(output, told), anew=True)
         return output
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
@@ -83,7 +83,7 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
         session = self._session(config)
         told = await self._aask(session, value)
         output = await self._runnable.ainvoke(told, config, **kwargs)
-        await session.aadd(self._keys.answer(output, told))
+        await session.aadd(self._keys.answer(output, told), anew=True)
         return output
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
@@ -106,9 +106,9 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
                 for chunk in traced:
                     yield answer.took(chunk)
         except BaseException:
-            session.add(answer.so_far(), INTERRUPTED)
+            session.add(answer.so_far(), INTERRUPTED, anew=True)
             raise
-        session.add(answer.complete())
+        session.add(answer.complete(), anew=True)
 
     def astream(
         self,
@@ -141,9 +141,9 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
                 async for chunk in traced:
                     yield answer.took(chunk)
         except BaseException:
-            await session.aadd(answer.so_far(), INTERRUPTED)
+            await session.aadd(answer.so_far(), INTERRUPTED, anew=True)
             raise
-        await session.aadd(answer.complete())
+        await session.aadd(answer.complete(), anew=True)
 
     def batch(
         self,

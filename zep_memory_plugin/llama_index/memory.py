@@ -25,9 +25,10 @@ SHARE_OF_CONTEXT = 0.75
 class ZepMemory(BaseMemory):
     """Keeps a conversation in the session *session_id*, by default that of the `use_session` block around the call.
 
-    *manager* is a `SessionManager` or the name under which one is registered. *user_id* owns the session; that of
-    someone else is out of reach. `get` returns the newest whole turns of at most *token_limit* tokens, counted by the
-    manager, tool calls and thoughts included; a system message at the head of the session stays.
+    *manager* is a `SessionManager` or the name under which one is registered. *user_id*, by default the user of that
+    block, owns the session; one of someone else is out of reach. `get` returns the newest whole turns of at most
+    *token_limit* tokens, counted by the manager, tool calls and thoughts included; a system message at the head of the
+    session stays.
 
     `to_dict` holds the names of session and manager instead of messages, so an agent's context keeps the conversation
     from one run to the next, as text too, and in a process that has registered a manager under the same name.
@@ -150,12 +151,13 @@ class ZepMemory(BaseMemory):
         await self.aset([])
 
     def _session(self) -> CurrentSession:
-        if self.session_id is not None:
-            return CurrentSession(self.session_id, self.user_id)
         around = current_session()
+        user_id = around.user_id if around is not None and self.user_id is None else self.user_id
+        if self.session_id is not None:
+            return CurrentSession(self.session_id, user_id)
         if around is None:
             raise InvalidInput("session_id", "is not given; give one, or call the memory inside use_session")
-        return CurrentSession(around.session_id, self.user_id or around.user_id)
+        return CurrentSession(around.session_id, user_id)
 
     def _room(self, initial_token_count: int) -> int:
         return max(1, self.token_limit - initial_token_count)

@@ -136,7 +136,12 @@ def _parsed(arguments: str) -> dict[str, Any] | str:
 
 
 def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | str:
-    """Return arguments as the column for them takes them: as text where they hold NaN or infinity."""
+    """Return arguments as the column for them takes them: as text only where they are no JSON, or hold NaN or infinity.
+
+    Integrations hand on the text that a model has sent.
+    """
+    if isinstance(given, str):
+        return _parsed(given)
     try:
         jsontext.dumps(given)
     except ValueError:
