@@ -1,7 +1,6 @@
 """The contract of the purge: Zep's conformance table, rows D4 to D6, and what is ours beyond it."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +14,7 @@ import pytest
 from tests.support.colours import Caller
 from tests.support.logs import warned
 from tests.support.messages import numbered, said, texts
+from tests.support.postgres import wait_for_a_lock
 from tests.support.rows import age, rows, snapshot
 from zep_memory_plugin import InvalidInput, Message, PurgeReport, Session, SessionManager, SessionNotFound, Summary
 
@@ -195,16 +195,6 @@ def test_a_row_that_is_restored_meanwhile_does_not_end_a_purge(postgres_url: str
 
         assert purge.result(DEADLINE).messages == 4
         assert texts(manager.list_messages("a")) == texts(numbered(1))
-
-
-def wait_for_a_lock(url: str) -> None:
-    """Wait until a statement of this database waits for a lock."""
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    end = time.monotonic() + DEADLINE
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(waiting).fetchone() is None:
-            assert time.monotonic() < end
-            time.sleep(0.01)
 
 
 def test_row_87_what_is_appended_while_others_delete_and_purge_is_whole(database_url: str) -> None:

@@ -226,3 +226,12 @@ def test_a_given_uuid_and_moment_of_a_summary_are_kept(memory: Caller) -> None:
     given = Summary(content="short", uuid=UUID(int=7), created_at=message.created_at, token_count=3, seq=1)
 
     assert memory.add_summary("a", given) == given
+
+
+def test_clearing_takes_a_summary_of_what_was_before_the_first_message(memory: Caller) -> None:
+    memory.add_session(Session(session_id="a"))
+    memory.add_summary("a", Summary(content="from elsewhere"))
+
+    memory.clear_memory("a")
+
+    assert memory.get_memory("a").summary is None

@@ -1,13 +1,16 @@
 """The contract of users: Zep's conformance table, rows U."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from tests.support.colours import Caller
 from tests.support.messages import said, texts
+from tests.support.postgres import wait_for_a_lock
 from tests.support.rows import rows
-from zep_memory_plugin import InvalidInput, Memory, Session, Summary, User, UserExists, UserNotFound
+from zep_memory_plugin import InvalidInput, Memory, Session, SessionManager, Summary, User, UserExists, UserNotFound
 
 ALICE = User(
     user_id="alice", email="not checked", first_name="Alice", last_name="Ångström", metadata={"plan": {"seats": 2}}
@@ -152,3 +155,19 @@ def test_a_user_keeps_the_moment_of_creation_they_are_given(memory: Caller) -> N
     memory.add_user(User(user_id="alice", created_at=moment))
 
     assert memory.get_user("alice").created_at == moment
+
+
+def test_a_session_that_begins_while_its_user_is_erased_has_a_user(postgres_url: str) -> None:
+    """It waits for the end of that, and adds the user once more, so that it can be erased in its turn."""
+    with SessionManager(postgres_url) as manager, ThreadPoolExecutor(1) as threads:
+        manager.add_user(User(user_id="alice"))
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("SELECT FROM zep_users WHERE user_id = 'alice' FOR UPDATE")
+            appended = threads.submit(manager.add_memory, "a", said("one"), user_id="alice")
+            wait_for_a_lock(postgres_url)
+            connection.execute("DELETE FROM zep_users WHERE user_id = 'alice'")
+
+        appended.result(20)
+        assert manager.get_user("alice").user_id == "alice"
+        manager.delete_user("alice")
+        assert manager.list_messages("a") == []

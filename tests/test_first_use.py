@@ -104,3 +104,16 @@ def test_tables_of_the_application_are_created_as_it_describes_them(sqlite_url: 
 
     assert [column["name"] for column in inspect(engine).get_columns(table.name)] == ["id", "noted"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["file::memory:?uri=true", "file:shared?mode=memory&cache=shared&uri=true"])
+def test_a_uri_may_name_a_database_in_memory(name: str) -> None:
+    """It is one for all callers, as any in memory."""
+
+    async def acount(manager: SessionManager) -> int:
+        await manager.aadd_memory("a", [Message(role="user")])
+        return len(await manager.alist_messages("a"))
+
+    with SessionManager(f"sqlite:///{name}") as manager:
+        manager.add_memory("a", [Message(role="user")])
+        assert asyncio.run(acount(manager)) == 2

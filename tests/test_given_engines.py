@@ -4,6 +4,7 @@ import asyncio
 import random
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from tests.support import at_once
-from zep_memory_plugin import Message, Session, SessionManager
+from zep_memory_plugin import InvalidInput, Message, Session, SessionManager
 
 SESSION = "session"
 BLOCKING = ["sqlite+pysqlite", "postgresql+psycopg"]
@@ -212,3 +213,12 @@ def test_an_engine_in_memory_is_one_database_for_all_callers(pool: dict[str, Any
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM zep_messages")) == 5
     engine.dispose()
+
+
+def test_an_engine_with_a_driver_that_is_not_supported_is_refused() -> None:
+    """It would write parameters into the statement, without their types."""
+    driver = SimpleNamespace(paramstyle="format", __version__="1.31.0")
+    engine = create_engine("postgresql+pg8000://localhost/app", module=driver)
+
+    with pytest.raises(InvalidInput, match="'pg8000'; use psycopg or asyncpg"):
+        SessionManager(engine)

@@ -47,6 +47,7 @@ CASES = [
     ("suauctcta", 2, "suctcta"),
     ("uuu", 2, "uu"),
     ("uau", 2, "u"),
+    ("scta", 3, "sa"),
     ("ctcta", 3, "cta"),
     ("ctcta", 2, "a"),
     ("usua", 3, "ua"),

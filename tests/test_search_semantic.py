@@ -168,3 +168,53 @@ def test_meaning_needs_an_embedder(sqlite_url: str, mode: Any) -> None:
 def test_what_is_no_embedder_is_refused() -> None:
     with pytest.raises(InvalidInput, match="embedder is of type int"):
         SessionManager("sqlite://", embedder=7)  # type: ignore[arg-type]
+
+
+def test_a_message_that_is_sent_again_means_what_it_says_now(manager: SessionManager) -> None:
+    """By its uuid, without metadata, which Postgres writes in one statement."""
+    (first,) = manager.add_memory("s", said("a cat"))
+
+    manager.add_memory("s", said("bread", uuid=first.uuid))
+
+    (found,) = manager.search_memory("cake", mode="semantic", limit=1)
+    assert contents([found]) == ["bread"]
+    assert found.score == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("raises", [False, True], ids=["no direction", "an error"])
+@pytest.mark.parametrize("bad", ["first", "last"])
+def test_one_message_that_has_no_embedding_keeps_no_other_from_having_one(url: str, bad: str, raises: bool) -> None:
+    asked: list[int] = []
+
+    def embed_words(texts: list[str]) -> list[list[float]]:
+        asked.append(len(texts))
+        if raises and any("!" in text for text in texts):
+            raise ValueError
+        return [[0.0] * 4 if "!" in text else vector for text, vector in zip(texts, embed(texts), strict=True)]
+
+    texts = ["!", "a cat"] if bad == "first" else ["a cat", "!"]
+    with SessionManager(url, embedder=embed_words) as manager:
+        manager.add_memory("s", said(*texts))
+        manager.add_memory("s", said("bread"))
+        manager.rebuild_search()
+        asked.clear()
+        manager.add_memory("s", said("a car"))
+
+        assert asked == [1]
+        for text, question in (("a cat", "tiger"), ("bread", "cake"), ("a car", "road")):
+            assert contents(manager.search_memory(question, mode="semantic", limit=1)) == [text]
+
+
+def test_what_is_deleted_hides_nothing_that_lives(manager: SessionManager) -> None:
+    """Though all that is nearest is deleted, or kept out by a filter."""
+    for number in range(6):
+        manager.add_memory(f"gone-{number}", said(*["a cat"] * 100))
+        manager.delete_session(f"gone-{number}")
+    manager.add_memory("old", said(*["a lynx"] * 300))
+    manager.add_memory("new", said("rain, a cat", metadata={"tag": 1}))
+
+    found = manager.search_memory("tiger", mode="semantic", limit=5)
+    tagged = manager.search_memory("tiger", mode="semantic", limit=5, metadata={"tag": 1})
+
+    assert contents(found) == ["a lynx"] * 5
+    assert contents(tagged) == ["rain, a cat"]

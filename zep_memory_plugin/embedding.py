@@ -100,7 +100,7 @@ def embed(database: Database, embedding: Embedding, session_id: str) -> None:
     """Embed the messages of a session that have no embedding yet; a failure is logged, and made up for next time."""
     try:
         while read := database.read(vectors.due, session_id):
-            if not _keep(database, embedding, read, embedding.texts(_texts(read))):
+            if not _keep(database, embedding, read, _meant(embedding, _texts(read))):
                 return
     except Exception as error:  # whatever the application's model raises, the messages are stored
         _log(session_id, error)
@@ -110,7 +110,7 @@ async def aembed(database: Database, embedding: Embedding, session_id: str) -> N
     """Embed the messages of a session that have no embedding yet. See `embed`."""
     try:
         while read := await database.aread(vectors.due, session_id):
-            if not await _akeep(database, embedding, read, await embedding.atexts(_texts(read))):
+            if not await _akeep(database, embedding, read, await _ameant(embedding, _texts(read))):
                 return
     except Exception as error:  # whatever the application's model raises, the messages are stored
         _log(session_id, error)
@@ -120,7 +120,7 @@ def embed_all(database: Database, embedding: Embedding) -> None:
     """Embed every message that has no embedding yet."""
     after: Key = ("", 0)
     while read := database.read(vectors.due, None, after):
-        _keep(database, embedding, read, embedding.texts(_texts(read)))
+        _keep(database, embedding, read, _meant(embedding, _texts(read)))
         after = (read[-1].session_id, read[-1].seq)
 
 
@@ -128,8 +128,47 @@ async def aembed_all(database: Database, embedding: Embedding) -> None:
     """Embed every message that has no embedding yet. See `embed_all`."""
     after: Key = ("", 0)
     while read := await database.aread(vectors.due, None, after):
-        await _akeep(database, embedding, read, await embedding.atexts(_texts(read)))
+        await _akeep(database, embedding, read, await _ameant(embedding, _texts(read)))
         after = (read[-1].session_id, read[-1].seq)
+
+
+def _meant(embedding: Embedding, texts: list[str]) -> Vectors:
+    """Return the vectors of *texts*; where the model fails at some of them, an empty one for each of those.
+
+    It is asked for each by itself then; where it fails at all of them, it is not the texts that it fails at.
+    """
+    try:
+        return embedding.texts(texts)
+    except Exception as error:  # whatever the application's model raises
+        found = [_one(embedding, text) for text in texts] if len(texts) > 1 else []
+        if not any(len(vector) for vector in found):
+            raise error from None
+        return found
+
+
+async def _ameant(embedding: Embedding, texts: list[str]) -> Vectors:
+    """Return the vectors of *texts*. See `_meant`."""
+    try:
+        return await embedding.atexts(texts)
+    except Exception as error:  # whatever the application's model raises
+        found = [await _aone(embedding, text) for text in texts] if len(texts) > 1 else []
+        if not any(len(vector) for vector in found):
+            raise error from None
+        return found
+
+
+def _one(embedding: Embedding, text: str) -> Sequence[float]:
+    try:
+        return embedding.texts([text])[0]
+    except Exception:  # whatever the application's model raises
+        return []
+
+
+async def _aone(embedding: Embedding, text: str) -> Sequence[float]:
+    try:
+        return (await embedding.atexts([text]))[0]
+    except Exception:  # whatever the application's model raises
+        return []
 
 
 def asking(request: "Request", embedding: Embedding | None) -> "Request":
@@ -177,11 +216,16 @@ async def _akeep(database: Database, embedding: Embedding, read: Rows, given: Ve
 def _packed(read: Rows, given: Vectors) -> list[bytes]:
     if len(given) != len(read):
         raise InvalidInput("embedder", f"gave {len(given)} vectors for {len(read)} texts")
-    return [vectors.packed(vector) for vector in given]
+    packed = [vectors.packed_or_empty(vector) for vector in given]
+    if nothing := packed.count(b""):
+        logger.warning(
+            "the embedder has no vector for %d of %d messages; they are found by words alone", nothing, len(read)
+        )
+    return packed
 
 
 def _new_dimensions(embedding: Embedding, packed: Sequence[bytes]) -> set[int]:
-    new = {len(vector) // 4 for vector in packed} - embedding.indexed
+    new = {len(vector) // 4 for vector in packed if vector} - embedding.indexed
     embedding.indexed |= new
     return new
 

@@ -21,6 +21,9 @@ than half of the throughput of 64 coroutines."""
 _SYNC_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 _SYNC_NAMES = {"ssl": "sslmode"}
 _ASYNC_ONLY = {"prepared_statement_cache_size", "prepared_statement_name_func"}
+_DRIVERS = ("psycopg", "asyncpg")
+"""What sends parameters to Postgres by themselves; others write them into the statement, without their types."""
+
 _SCHEMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
 
@@ -61,12 +64,20 @@ def source_of(database: str | URL | Engine | AsyncEngine, durability: str) -> So
     if durability not in DURABILITIES:
         raise InvalidInput("durability", f"is {shown(durability)}; allowed are {', '.join(DURABILITIES)}")
     if isinstance(database, Engine):
-        return Source(database.url, dialect_named(database.dialect.name), durability, engine=database)
+        return Source(database.url, _dialect_of(database), durability, engine=database)
     if isinstance(database, AsyncEngine):
-        return Source(database.url, dialect_named(database.dialect.name), durability, async_engine=database)
+        return Source(database.url, _dialect_of(database.sync_engine), durability, async_engine=database)
     url = _url(database)
     dialect = dialect_named(url.get_backend_name())
     return Source(_with_driver(url), dialect, durability)
+
+
+def _dialect_of(engine: Engine) -> SqlDialect:
+    """Return what is known of the database behind an engine of the application, whose driver has to be supported."""
+    driver = engine.dialect.driver
+    if engine.dialect.name == "postgresql" and driver not in _DRIVERS:
+        raise InvalidInput("database", f"is an engine with the driver {shown(driver)}; use {' or '.join(_DRIVERS)}")
+    return dialect_named(engine.dialect.name)
 
 
 def _url(database: str | URL) -> URL:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,9 @@ import psycopg
 from psycopg import sql
 
 from tests.support.cluster import Cluster
+
+PATIENCE = 20.0
+"""Seconds after which nothing more is waited for."""
 
 
 class PostgresServer:
@@ -82,3 +86,13 @@ def _copy_strategy(connection: psycopg.Connection) -> sql.SQL:
 
 def _database_name(name_or_url: str) -> str:
     return urlsplit(name_or_url).path.lstrip("/")
+
+
+def wait_for_a_lock(url: str) -> None:
+    """Wait until a statement of this database waits for a lock."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    end = time.monotonic() + PATIENCE
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(waiting).fetchone() is None:
+            assert time.monotonic() < end
+            time.sleep(0.01)

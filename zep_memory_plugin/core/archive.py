@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, and_, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, select, update
 
 from ..database import Stamp
 from ..errors import InvalidInput
@@ -22,7 +22,7 @@ def archive(
     """Archive the oldest active messages, at most *limit* and none after the place *until_seq*."""
     count, last = checks.limit(limit), checks.limit(until_seq, "until_seq")
     session_rows.lock_live(connection, checks.session_id(session_id))
-    active = and_(_of_session(session_id), _null_or(messages.c.archived_at, stamp.now))
+    active = and_(_of_session(session_id), stamp.unmarked(messages.c.archived_at))
     there = and_(active, messages.c.deleted_at.is_(None))
     oldest = _rows_at(connection, there if last is None else and_(there, messages.c.seq <= last), 0, count)
     _mark(connection, stamp, session_id, oldest, messages.c.archived_at)
@@ -42,7 +42,7 @@ def delete_slice(
 ) -> list[Message]:
     """Soft-delete the messages at the positions from *start* until before *stop*, and return them."""
     session_rows.lock_live(connection, checks.session_id(session_id))
-    live = and_(_of_session(session_id), session_rows.of_status(status), _null_or(messages.c.deleted_at, stamp.now))
+    live = and_(_of_session(session_id), session_rows.of_status(status), stamp.unmarked(messages.c.deleted_at))
     found = _rows_at(connection, live, start, stop)
     _mark(connection, stamp, session_id, found, messages.c.deleted_at)
     return read(found)
@@ -50,11 +50,6 @@ def delete_slice(
 
 def _of_session(session_id: str) -> ColumnElement[bool]:
     return messages.c.session_id == checks.session_id(session_id)
-
-
-def _null_or(column: Column[datetime], now: datetime) -> ColumnElement[bool]:
-    """Match what has no mark yet, or that of this very call, which may have been sent before."""
-    return or_(column.is_(None), column == now)
 
 
 def _rows_at(

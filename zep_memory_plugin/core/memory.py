@@ -65,7 +65,7 @@ def clear(connection: Connection, stamp: Stamp, session_id: str) -> None:
     """Soft-delete all messages and summaries of a session, and keep the session."""
     checked = checks.session_id(session_id)
     session_rows.lock_live(connection, checked)
-    _delete_after(connection, stamp, checked, 0)
+    _delete_after(connection, stamp, checked, -1)  # a summary of what came before the first message is at 0
 
 
 def rewind(connection: Connection, stamp: Stamp, session_id: str, to_uuid: object) -> None:

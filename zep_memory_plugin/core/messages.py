@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 from sqlalchemy.engine import Row
 
 from ..database import Stamp, Steps, read_unit, write_unit
@@ -93,7 +93,7 @@ def _moved(connection: Connection, stamp: Stamp, row: dict[str, Any], there: Row
     if there is None:
         return Appended(row["uuid"], row["seq"], row["created_at"], None, row["metadata"])
     metadata = merged_text(there.metadata, row["metadata"])
-    updated_at = there.updated_at if _is_of_this_call(there, stamp.now) else stamp.now
+    updated_at = there.updated_at if _is_of_this_call(there, stamp) else stamp.now
     changed = {name: value for name, value in row.items() if name not in _KEPT}
     changed |= {"metadata": metadata, "updated_at": updated_at, "deleted_at": None}
     place = (messages.c.session_id == row["session_id"], messages.c.uuid == row["uuid"])
@@ -131,7 +131,7 @@ def _append(connection: Connection, stamp: Stamp, request: Append, given: frozen
     if fresh:
         dialect_of(connection).fill(connection, request.session_id, before, fresh)
         writes.add(connection, request.session_id, before, fresh)
-    return filled(fresh, before) + _overwrite(connection, request, known)
+    return filled(fresh, before) + _overwrite(connection, stamp, request, known)
 
 
 def _take_places(connection: Connection, stamp: Stamp, request: Append) -> int:
@@ -161,12 +161,12 @@ def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) 
     return found
 
 
-def _overwrite(connection: Connection, request: Append, known: dict[UUID, Row[Any]]) -> list[Appended]:
+def _overwrite(connection: Connection, stamp: Stamp, request: Append, known: dict[UUID, Row[Any]]) -> list[Appended]:
     """Give stored messages their new content; deleted ones stay as they are, and so does what this very call stored."""
     live = [(row, known[row["uuid"]]) for row in request.rows if row["uuid"] in known]
     live = [(row, there) for row, there in live if there.deleted_at is None]
-    done = [_in_its_place(there) for _, there in live if _is_of_this_call(there, request.now)]
-    due = [(row, there) for row, there in live if not _is_of_this_call(there, request.now)]
+    done = [_in_its_place(there) for _, there in live if _is_of_this_call(there, stamp)]
+    due = [(row, there) for row, there in live if not _is_of_this_call(there, stamp)]
     changes = [_change(request, row, there) for row, there in due]
     writes.replace(connection, request.session_id, [there.seq for _, there in due])
     if changes:
@@ -181,10 +181,10 @@ def _in_its_place(there: Row[Any]) -> Appended:
     return Appended(there.uuid, there.seq, there.created_at, there.updated_at, there.metadata)
 
 
-def _is_of_this_call(there: Row[Any], now: datetime) -> bool:
+def _is_of_this_call(there: Row[Any], stamp: Stamp) -> bool:
     """Tell whether an earlier attempt stored a message as it is, though the answer was lost."""
     written_at: datetime = there.updated_at or there.created_at
-    return written_at == now
+    return stamp.attempt > 1 and written_at == stamp.now
 
 
 def _change(request: Append, row: dict[str, Any], stored: Row[Any]) -> dict[str, Any]:
@@ -353,8 +353,8 @@ def delete(connection: Connection, stamp: Stamp, session_id: str, uuids: Iterabl
 
 def _delete_chunk(connection: Connection, stamp: Stamp, session_id: str, uuids: Sequence[UUID]) -> None:
     there = (messages.c.session_id == session_id, messages.c.uuid.in_(uuids))
-    gone = messages.c.deleted_at == stamp.now  # by this very call, when it is sent again
-    found = set(connection.execute(select(messages.c.uuid).where(*there, or_(_LIVE, gone))).scalars())
+    live_or_gone = stamp.unmarked(messages.c.deleted_at)
+    found = set(connection.execute(select(messages.c.uuid).where(*there, live_or_gone)).scalars())
     for uuid in uuids:
         if uuid not in found:
             raise MessageNotFound(session_id, uuid)

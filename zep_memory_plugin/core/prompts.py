@@ -19,8 +19,9 @@ def fitting(connection: Connection, session_id: str, max_tokens: int) -> list[Me
     place = {"session": checks.session_id(session_id), "tokens": checks.positive("max_tokens", max_tokens)}
     rows = {row.seq: row for row in connection.execute(FITTING, place)}
     found = read(rows[seq] for seq in sorted(rows))
-    while found and found[0].role_type == "tool":  # where no user ever spoke, a turn has no beginning
-        del found[0]
+    start = 1 if found and found[0].role_type == "system" else 0
+    while len(found) > start and found[start].role_type == "tool":  # where no user ever spoke, a turn has no beginning
+        del found[start]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, 
 
 from ..database import Stamp
 from ..dialects import JsonScalar, dialect_of
-from ..errors import SessionExists, SessionNotFound, SessionOwnedByAnotherUser
+from ..errors import SessionExists, SessionNotFound, SessionOwnedByAnotherUser, UserNotFound
 from ..models import MessageStatus, Session
 from ..tables import messages, sessions, summaries
 from . import checks, jsontext, users
@@ -47,8 +47,8 @@ def add(connection: Connection, stamp: Stamp, session: Session) -> Session:
     user_id = checks.optional_user_id(session.user_id)
     metadata = checks.metadata(session.metadata)
     created_at = checks.moment("created_at", session.created_at or stamp.now)
-    if user_id is not None:
-        users.get(connection, user_id)
+    if user_id is not None and not users.is_there(connection, user_id):
+        raise UserNotFound(user_id)
     if not create(connection, stamp, session_id, user_id, metadata, created_at):
         stored = connection.execute(_SELECT.where(sessions.c.session_id == session_id)).one()
         if stored.uuid != stamp.uuid:
@@ -110,16 +110,28 @@ def delete(connection: Connection, stamp: Stamp, session_id: str) -> None:
     """Soft-delete a session and everything in it, all with one moment of deletion."""
     checked = checks.session_id(session_id)
     stored = lock(connection, checked)
-    if stored.deleted_at == stamp.now and stamp.attempt > 1:
+    if stored.deleted_at is not None and stored.deleted_at >= stamp.now and stamp.attempt > 1:
         return
     if stored.deleted_at is not None:
         raise SessionNotFound(checked)
+    moment = _new_moment(connection, stamp, checked)
     for table in (sessions, messages, summaries):
         connection.execute(
-            update(table)
-            .where(table.c.session_id == checked, table.c.deleted_at.is_(None))
-            .values(deleted_at=stamp.now)
+            update(table).where(table.c.session_id == checked, table.c.deleted_at.is_(None)).values(deleted_at=moment)
         )
+
+
+def _new_moment(connection: Connection, stamp: Stamp, session_id: str) -> datetime:
+    """Return a moment at which nothing of a session was deleted before, though clocks may stand still.
+
+    By it `restore` tells what went with the session.
+    """
+    moments = [stamp.now]
+    for table in (messages, summaries):
+        newest = select(func.max(table.c.deleted_at)).where(table.c.session_id == session_id)
+        before: datetime | None = connection.execute(newest).scalar_one()
+        moments += [] if before is None else [before + timedelta(microseconds=1)]
+    return max(moments)
 
 
 def restore(connection: Connection, stamp: Stamp, session_id: str) -> Session:

@@ -33,7 +33,7 @@ def add(connection: Connection, stamp: Stamp, user: User) -> User:
 
 def create(connection: Connection, stamp: Stamp, user_id: str, **fields: Any) -> bool:
     """Insert a user unless the id is taken, and tell whether it was inserted."""
-    if connection.execute(select(users.c.id).where(users.c.user_id == user_id)).first() is not None:
+    if is_there(connection, user_id):
         return False
     dialect = dialect_of(connection)
     row = {
@@ -46,6 +46,12 @@ def create(connection: Connection, stamp: Stamp, user_id: str, **fields: Any) ->
     }
     inserted = dialect.insert(users).values(row).on_conflict_do_nothing().returning(users.c.user_id)
     return connection.execute(inserted).first() is not None
+
+
+def is_there(connection: Connection, user_id: str) -> bool:
+    """Tell whether there is a user, who is then not erased before the transaction ends."""
+    there = select(users.c.id).where(users.c.user_id == user_id).with_for_update(read=True, key_share=True)
+    return connection.execute(there).first() is not None
 
 
 def get(connection: Connection, user_id: str) -> User:

@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     URL,
     BigInteger,
     ColumnElement,
     Connection,
     DateTime,
+    Delete,
     FromClause,
     Integer,
     Table,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    delete,
     func,
     literal,
     literal_column,
@@ -34,7 +37,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
-from ..tables import TermNumbers, messages, sessions
+from ..tables import TermNumbers, message_embeddings, messages, sessions
 from ._protocol import Append, Appended, JsonScalar, Row, Send, filled
 from .prepared import Prepared
 from .statements import take_places
@@ -201,13 +204,20 @@ def _appending(few: int | None, *, owned: bool, fresh: bool) -> Prepared:
     if fresh:
         return Prepared(select(place).add_cte(insert.cte("filled")))
     stored = _upsert(insert).cte("stored")
-    return Prepared(select(stored).select_from(place.outerjoin(stored, true())))
+    forgotten = _embeddings_of_changed(stored).cte("forgotten")
+    return Prepared(select(stored).select_from(place.outerjoin(stored, true())).add_cte(forgotten))
 
 
 @cache
 def _filling() -> Prepared:
     item = _items_table()
     return Prepared(_insert(item, bindparam("before", type_=BigInteger) + item.c.position, item))
+
+
+def _embeddings_of_changed(stored: CTE) -> Delete:
+    """Build the statement that forgets what the messages meant that get new content."""
+    at_place = (message_embeddings.c.session_id == bindparam("session"), message_embeddings.c.seq == stored.c.seq)
+    return delete(message_embeddings).where(*at_place, stored.c.updated_at.is_not(None))
 
 
 def _insert(item: FromClause, seq: ColumnElement[int], source: FromClause) -> postgresql.Insert:

@@ -43,7 +43,9 @@ class Dialect:
     one_writer = True
 
     def in_memory(self, url: URL) -> bool:
-        return url.database in (None, "", ":memory:")
+        if url.database in (None, "", ":memory:", "file::memory:"):
+            return True
+        return url.query.get("mode") == "memory"  # of a database named by a URI
 
     def engine_options(self, url: URL) -> dict[str, Any]:
         if not self.in_memory(url):

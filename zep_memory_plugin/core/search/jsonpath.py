@@ -321,7 +321,7 @@ def _may_take_forever(pattern: str) -> bool:
             if ambiguous and plain[position + 1 : position + 2] in ("*", "+", "{"):
                 return True
             groups[-1] |= ambiguous
-        elif letter in "*+{|":
+        elif letter in "*+{|" or (letter == "?" and plain[position - 1] != "("):
             groups[-1] = True
     return False
 

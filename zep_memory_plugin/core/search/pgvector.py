@@ -13,7 +13,7 @@ from sqlalchemy.types import Float, UserDefinedType
 
 from ...dialects import transaction
 from ...tables import message_embeddings, messages, sessions
-from ._protocol import Key, Scope
+from ._protocol import Key, Rows, Scope
 from .scopes import LIVE_SESSION
 
 MOST_DIMENSIONS = 2_000
@@ -41,12 +41,15 @@ def nearest(connection: Connection, question: bytes, scope: Scope, count: int) -
     dimensions = len(question) // 4
     parameters = {"question": json.dumps(struct.unpack(f"<{dimensions}f", question)), "count": count}
     parameters |= {"session": scope.session_id, "user": scope.user_id}
+    rows: Rows = []
     if scope == Scope() and dimensions <= MOST_DIMENSIONS:
         with transaction(connection):
-            visited = min(max(count, 40), MOST_VISITED)
+            visited = min(max(2 * count, 40), MOST_VISITED)
             connection.execute(select(func.set_config("hnsw.ef_search", str(visited), True)))
-            rows = connection.execute(_through_index(dimensions), parameters).all()
-    else:
+            rows = connection.execute(_through_index(dimensions), parameters | {"visited": visited}).all()
+    # The index knows nothing of what is deleted: where much of what it has found is, or where more is asked for than it
+    # looks at, all are compared.
+    if len(rows) < count // 2 or not rows:
         rows = connection.execute(_one_by_one(dimensions, of_session=scope.session_id is not None), parameters).all()
     return {(row.session_id, row.seq): row.nearness for row in rows}
 
@@ -79,7 +82,7 @@ def _through_index(dimensions: int) -> Select[*tuple[Any, ...]]:
         select(message_embeddings.c.session_id, message_embeddings.c.seq, (-distance).label("nearness"))
         .where(_of_length(dimensions))
         .order_by(distance)
-        .limit(bindparam("count"))
+        .limit(bindparam("visited"))
         .subquery("near")
     )
     return (
@@ -87,6 +90,8 @@ def _through_index(dimensions: int) -> Select[*tuple[Any, ...]]:
         .join(messages, (messages.c.session_id == near.c.session_id) & (messages.c.seq == near.c.seq))
         .join(sessions, sessions.c.session_id == near.c.session_id)
         .where(messages.c.deleted_at.is_(None), sessions.c.deleted_at.is_(None))
+        .order_by(near.c.nearness.desc())
+        .limit(bindparam("count"))
     )
 
 

@@ -46,9 +46,20 @@ def packed(vector: Sequence[float]) -> bytes:
     Raises:
         InvalidInput: it is empty, zero, or holds what is no number.
     """
+    unit = packed_or_empty(vector)
+    if not unit:
+        raise InvalidInput("embedder", f"gave a vector of {len(vector)} numbers that points nowhere")
+    return unit
+
+
+def packed_or_empty(vector: Sequence[float]) -> bytes:
+    """Return *vector* at length 1; empty where it points nowhere, as that of a message without a known word may do.
+
+    Stored as such, it is near nothing, and its message is not embedded again and again.
+    """
     length = math.sqrt(math.fsum(part * part for part in vector))
     if not math.isfinite(length) or length == 0:
-        raise InvalidInput("embedder", f"gave a vector of {len(vector)} numbers whose length is {length}")
+        return b""
     return struct.pack(f"<{len(vector)}f", *(part / length for part in vector))
 
 
