@@ -19,8 +19,9 @@ _current: ContextVar[CurrentSession | None] = ContextVar("zep_memory_plugin_sess
 
 @contextmanager
 def use_session(session_id: str, *, user_id: str | None = None) -> Iterator[CurrentSession]:
-    """Name the session for every adapter called inside the block that was given none.
+    """Name the session for every adapter called inside the block that was given none, and the user of all of them.
 
+    An adapter that is given a session of its own works in that, for this user unless it is given another.
     Holds for the current thread or task and for the tasks it starts; blocks nest.
     """
     session = CurrentSession(session_id, user_id)
