@@ -172,10 +172,10 @@ def _made(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
     except ValidationError as error:
         refused = {str(fault["loc"][0]) for fault in error.errors(include_input=False) if fault["loc"]} - {"content"}
         message = kind(**{name: value for name, value in fields.items() if name not in refused})
-        message.__dict__ |= {name: fields[name] for name in refused}
+        vars(message).update({name: fields[name] for name in refused})
     if isinstance(message, AIMessage):
         # Its constructor finds calls among additional_kwargs, though somebody may have taken them away.
-        message.__dict__ |= {name: [] for name in ("tool_calls", "invalid_tool_calls") if name not in fields}
+        vars(message).update({name: [] for name in ("tool_calls", "invalid_tool_calls") if name not in fields})
     return message
 
 
