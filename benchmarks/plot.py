@@ -42,7 +42,7 @@ def draw(tables: Sequence[Table], path: Path) -> None:
         axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    figure.savefig(path, format="svg", metadata={"Date": None}, bbox_inches="tight")  # names at the edge, too
 
 
 def _bars(tables: Sequence[Table]) -> Iterator[tuple[Any, Table, str]]:
@@ -84,7 +84,9 @@ def _draw_lines(axes: Axes, table: Table) -> None:
         axes.annotate(reached[0]["name"], (sizes[-1] * 1.3, beside), fontsize=7, va="center", annotation_clip=False)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(right=max(figure["size"] for figure in table["figures"]) * 1000)
+    axes.set_xticks(sorted({figure["size"] for figure in table["figures"]}), minor=False)
+    axes.minorticks_off()
+    axes.set_xlim(right=max(figure["size"] for figure in table["figures"]) * 1000)  # room for the names
     axes.set_ylim(top=beside * CLEAR)
     axes.set_xlabel("messages in the session", fontsize=8)
     axes.set_ylabel("ms, median", fontsize=8)
