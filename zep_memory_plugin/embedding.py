@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from .core.search.requests import Request
 
 logger = logging.getLogger(__name__)
+
+PATIENCE = 3
+"""Messages that a model fails at, one after the other, until it is taken to be out of order."""
 
 Vectors = Sequence[Sequence[float]]
 
@@ -98,20 +102,22 @@ def _of_function(embed: Callable[[list[str]], Vectors]) -> Embedding:
 
 def embed(database: Database, embedding: Embedding, session_id: str) -> None:
     """Embed the messages of a session that have no embedding yet; a failure is logged, and made up for next time."""
+    after: Key = (session_id, 0)
     try:
-        while read := database.read(vectors.due, session_id):
-            if not _keep(database, embedding, read, _meant(embedding, _texts(read))):
-                return
+        while read := database.read(vectors.due, session_id, after):
+            _keep(database, embedding, *_meant(embedding, read))
+            after = _last(read)
     except Exception as error:  # whatever the application's model raises, the messages are stored
         _log(session_id, error)
 
 
 async def aembed(database: Database, embedding: Embedding, session_id: str) -> None:
     """Embed the messages of a session that have no embedding yet. See `embed`."""
+    after: Key = (session_id, 0)
     try:
-        while read := await database.aread(vectors.due, session_id):
-            if not await _akeep(database, embedding, read, await _ameant(embedding, _texts(read))):
-                return
+        while read := await database.aread(vectors.due, session_id, after):
+            await _akeep(database, embedding, *await _ameant(embedding, read))
+            after = _last(read)
     except Exception as error:  # whatever the application's model raises, the messages are stored
         _log(session_id, error)
 
@@ -120,55 +126,85 @@ def embed_all(database: Database, embedding: Embedding) -> None:
     """Embed every message that has no embedding yet."""
     after: Key = ("", 0)
     while read := database.read(vectors.due, None, after):
-        _keep(database, embedding, read, _meant(embedding, _texts(read)))
-        after = (read[-1].session_id, read[-1].seq)
+        _keep(database, embedding, *_meant(embedding, read))
+        after = _last(read)
 
 
 async def aembed_all(database: Database, embedding: Embedding) -> None:
     """Embed every message that has no embedding yet. See `embed_all`."""
     after: Key = ("", 0)
     while read := await database.aread(vectors.due, None, after):
-        await _akeep(database, embedding, read, await _ameant(embedding, _texts(read)))
-        after = (read[-1].session_id, read[-1].seq)
+        await _akeep(database, embedding, *await _ameant(embedding, read))
+        after = _last(read)
 
 
-def _meant(embedding: Embedding, texts: list[str]) -> Vectors:
-    """Return the vectors of *texts*; where the model fails at some of them, an empty one for each of those.
+def _last(read: Rows) -> Key:
+    return read[-1].session_id, read[-1].seq
 
-    It is asked for each by itself then; where it fails at all of them, it is not the texts that it fails at.
+
+def _meant(embedding: Embedding, read: Rows) -> tuple[Rows, Vectors]:
+    """Return what the model has vectors for of what was *read*, and those.
+
+    Where it fails at all of it, it is asked for one by one; what it fails at then has its turn again next time.
     """
+    texts = _texts(read)
     try:
-        return embedding.texts(texts)
+        return read, embedding.texts(texts)
     except Exception as error:  # whatever the application's model raises
-        found = [_one(embedding, text) for text in texts] if len(texts) > 1 else []
-        if not any(len(vector) for vector in found):
-            raise error from None
-        return found
+        singly = _Singly(error)
+        for row, text in zip(read, texts, strict=True):
+            if singly.has_given_up:
+                break
+            with singly.attempt(row) as found:
+                found += embedding.texts([text])
+        return singly.results()
 
 
-async def _ameant(embedding: Embedding, texts: list[str]) -> Vectors:
-    """Return the vectors of *texts*. See `_meant`."""
+async def _ameant(embedding: Embedding, read: Rows) -> tuple[Rows, Vectors]:
+    """Return what the model has vectors for of what was *read*, and those. See `_meant`."""
+    texts = _texts(read)
     try:
-        return await embedding.atexts(texts)
+        return read, await embedding.atexts(texts)
     except Exception as error:  # whatever the application's model raises
-        found = [await _aone(embedding, text) for text in texts] if len(texts) > 1 else []
-        if not any(len(vector) for vector in found):
-            raise error from None
-        return found
+        singly = _Singly(error)
+        for row, text in zip(read, texts, strict=True):
+            if singly.has_given_up:
+                break
+            with singly.attempt(row) as found:
+                found += await embedding.atexts([text])
+        return singly.results()
 
 
-def _one(embedding: Embedding, text: str) -> Sequence[float]:
-    try:
-        return embedding.texts([text])[0]
-    except Exception:  # whatever the application's model raises
-        return []
+class _Singly:
+    """Messages that are embedded one by one, as the model has failed at all of them together."""
 
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self._failures = 0
+        self._found: list[tuple[Any, Sequence[float]]] = []
 
-async def _aone(embedding: Embedding, text: str) -> Sequence[float]:
-    try:
-        return (await embedding.atexts([text]))[0]
-    except Exception:  # whatever the application's model raises
-        return []
+    @property
+    def has_given_up(self) -> bool:
+        """Whether so many failed one after the other that it is not the texts."""
+        return self._failures == PATIENCE
+
+    @contextmanager
+    def attempt(self, row: Any) -> Iterator[list[Sequence[float]]]:
+        """Take what the block adds for *row*."""
+        found: list[Sequence[float]] = []
+        try:
+            yield found
+        except Exception:  # whatever the application's model raises
+            self._failures += 1
+        else:
+            self._failures = 0
+            self._found.append((row, found[0]))
+
+    def results(self) -> tuple[Rows, Vectors]:
+        """Return the messages that have a vector, and those."""
+        if not self._found:
+            raise self._error
+        return [row for row, _ in self._found], [vector for _, vector in self._found]
 
 
 def asking(request: "Request", embedding: Embedding | None) -> "Request":

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import SummarizationMiddleware
+from langchain.agents.middleware import AgentMiddleware, SummarizationMiddleware
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     ToolMessage,
 )
@@ -204,6 +205,13 @@ def test_no_text_of_a_refused_question_gets_into_a_traceback(sqlite_manager: Ses
     assert secret not in "".join(traceback.format_exception(caught.value))
 
 
+def run_once(chat: Runnable, way: str, question: Any) -> None:
+    if way == "invoke":
+        chat.invoke(question, in_session("s"))
+    else:
+        list(chat.stream(question, in_session("s"), stream_mode=way))
+
+
 class TestGraph:
     """An agent inside, whose output is its state."""
 
@@ -225,7 +233,19 @@ class TestGraph:
         assert [message.type for message in messages] == ["human", "ai", "tool", "ai", "human", "ai"]
         assert [text.strip() for text in texts(messages)] == ["q", "", "2", "echo 2", "q", "again"]
 
-    @pytest.mark.parametrize("way", ["invoke", "stream"])
+    @pytest.mark.parametrize("mode", ["updates", "values"])
+    def test_what_a_guard_takes_away_is_not_stored(self, mode: str, sqlite_manager: SessionManager) -> None:
+        class Guard(AgentMiddleware):
+            def after_model(self, state: Any, runtime: object) -> dict[str, Any]:
+                return {"messages": [RemoveMessage(id=state["messages"][-1].id), AIMessage("redacted")]}
+
+        chat = with_session_memory(create_agent(ScriptedModel(), middleware=[Guard()]), sqlite_manager)
+
+        list(chat.stream({"messages": [HumanMessage("q")]}, in_session("s"), stream_mode=mode))
+
+        assert texts(stored(sqlite_manager)) == ["q", "redacted"]
+
+    @pytest.mark.parametrize("way", ["invoke", "updates", "messages"])
     def test_a_summary_that_it_makes_for_itself_is_not_stored(self, way: str, sqlite_manager: SessionManager) -> None:
         summary = ScriptedModel(script=[AIMessage("in short")] * 9)
         shortening = SummarizationMiddleware(summary, trigger=("messages", 4), keep=("messages", 2))
@@ -233,7 +253,7 @@ class TestGraph:
 
         for number in range(5):
             question = {"messages": [HumanMessage(f"q{number}")]}
-            list(chat.stream(question, in_session("s"))) if way == "stream" else chat.invoke(question, in_session("s"))
+            run_once(chat, way, question)
 
         assert summary.shown
         expected = [text for number in range(5) for text in (f"q{number}", f"echo q{number}")]

@@ -58,7 +58,8 @@ def test_a_question_is_stored_each_time_it_is_asked(way: str, save_input: str, s
         run(agent(sqlite_manager, model, save_input), way, {"messages": [question]}, config=IN_S)
 
     assert stored(sqlite_manager) == ["report", "a", "report", "b", "report", "c"]
-    assert texts(model.shown[-1]) == ["a", "b", "report"]
+    shown = ["report", "a", "report", "b", "report"] if save_input == "start" else ["a", "b", "report"]
+    assert texts(model.shown[-1]) == shown
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -89,6 +90,17 @@ def test_a_conversation_that_is_sent_as_a_whole_is_stored_once(
 
     assert stored(sqlite_manager) == texts(messages)
     assert texts(model.shown[-1]) == texts(messages[:-1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_question_is_stored_again_after_all_was_cleared(way: str, sqlite_manager: SessionManager) -> None:
+    graph, question = agent(sqlite_manager, ScriptedModel(), "start"), HumanMessage("q")
+    run(graph, way, {"messages": [question]}, config=IN_S)
+    sqlite_manager.clear_memory("s")
+
+    run(graph, way, {"messages": [question]}, config=IN_S)
+
+    assert stored(sqlite_manager) == ["q", "echo q"]
 
 
 @pytest.mark.parametrize("way", WAYS)

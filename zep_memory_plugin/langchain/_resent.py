@@ -43,6 +43,8 @@ class Resent:
         if self.is_doubtful and self._went_on(newest):
             return list(self._rows[start - 1 :])
         first = next((place for place in range(start, len(self._rows)) if self._is_known(self._rows[place])), None)
+        if first is None and self._rows[-1].uuid not in self._places:
+            return list(self._rows[-1:])  # its id is that of a deleted message, and it is not one of those sent along
         return [] if first is None else list(self._rows[first:])
 
     def added_among(self, rows: Sequence[Message]) -> list[UUID]:

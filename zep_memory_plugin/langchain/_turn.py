@@ -176,9 +176,9 @@ def _is_note(message: BaseMessage) -> bool:
 def merged(chunks: list[Any]) -> Any:
     """Return what the *chunks* of a stream amount to; where they do not add up, the last one."""
     if all(_is_update(chunk) for chunk in chunks):
-        return [message for chunk in chunks for update in chunk.values() for message in _messages_of(update)]
+        return _updated(chunks)
     if all(isinstance(chunk, tuple) and len(chunk) == 2 and isinstance(chunk[0], BaseMessage) for chunk in chunks):
-        return [reduce(add, group) for group in _by_message(chunk for chunk, _ in chunks)]
+        return _by_message(chunk for chunk, told in chunks if not told.get("lc_source"))
     first = chunks[0]
     if isinstance(first, str):
         return "".join(chunks)
@@ -193,22 +193,39 @@ def merged(chunks: list[Any]) -> Any:
 
 
 def _is_update(chunk: Any) -> bool:
-    """Tell whether *chunk* is what nodes of a graph have changed, as a graph streams it."""
+    """Tell whether *chunk* is what nodes of a graph have changed, as a graph streams it; or that it was interrupted."""
     if not isinstance(chunk, Mapping) or not chunk:
         return False
-    return all(update is None or isinstance(update, Mapping) for update in chunk.values())
+    return all(update is None or isinstance(update, Mapping) or key == _INTERRUPT for key, update in chunk.items())
 
 
-def _messages_of(update: Mapping[str, Any] | None) -> list[Any]:
-    messages = (update or {}).get("messages") or []
-    return list(messages) if isinstance(messages, list | tuple) else [messages]
+_INTERRUPT = "__interrupt__"
 
 
-def _by_message(chunks: Iterable[BaseMessage]) -> list[list[Any]]:
-    """Return the pieces of each message, as a graph streams them; the whole message may follow its pieces."""
-    groups: dict[Any, list[Any]] = {}
+def _updated(chunks: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Return the messages that the updates come to, one of a known id in the place of the earlier one."""
+    messages: dict[Any, Any] = {}
+    for update in (update for chunk in chunks for key, update in chunk.items() if key != _INTERRUPT and update):
+        new = update.get("messages") or []
+        for message in new if isinstance(new, list | tuple) else [new]:
+            if not isinstance(message, RemoveMessage):
+                messages[getattr(message, "id", None) or id(message)] = message
+            elif message.id == _ALL:
+                messages.clear()
+            else:
+                messages.pop(message.id, None)
+    return list(messages.values())
+
+
+_ALL = "__remove_all__"
+"""The id by which a graph removes all messages; named here, as LangGraph may not be installed."""
+
+
+def _by_message(chunks: Iterable[BaseMessage]) -> list[Any]:
+    """Return the messages of their pieces, as a graph streams them; a whole one takes the place of its pieces."""
+    messages: dict[Any, Any] = {}
     for number, chunk in enumerate(chunks):
-        group = groups.setdefault(chunk.id or number, [])
-        if isinstance(chunk, BaseMessageChunk) or not group:
-            group.append(chunk)
-    return list(groups.values())
+        key = chunk.id or number
+        piece = isinstance(chunk, BaseMessageChunk) and isinstance(messages.get(key), BaseMessageChunk)
+        messages[key] = messages[key] + chunk if piece else chunk
+    return list(messages.values())

@@ -217,14 +217,14 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
     ) -> ModelResponse[Any]:
         """Show the model what was said before the thread began."""
         thread = Thread.of(request.state, request.runtime)
-        return handler(_with_history(request, self._history(thread)))
+        return handler(self._with_history(request, self._history(thread)))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Show the model what was said before the thread began. See `wrap_model_call`."""
         thread = Thread.of(request.state, request.runtime)
-        return await handler(_with_history(request, await self._ahistory(thread)))
+        return await handler(self._with_history(request, await self._ahistory(thread)))
 
     def after_agent(self, state: ZepMemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Store the answer."""
@@ -320,6 +320,18 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
             return self._histories.hold(thread, await self._session(thread).aread(self._window, thread.boundary))
         return []
 
+    def _with_history(self, request: ModelRequest[Any], history: Sequence[BaseMessage]) -> ModelRequest[Any]:
+        """Return *request* with *history* in front of its messages.
+
+        System messages at their head stay at the head, where alone some models take them. What is stored at the end of
+        a run alone may be in the history and among the messages, too; else the history ends where these begin.
+        """
+        there = set() if self._saves_at_once else {message.id for message in request.messages if message.id}
+        earlier = paired((message for message in history if message.id not in there), request.messages)
+        instructions = list(takewhile(lambda message: isinstance(message, SystemMessage), request.messages))
+        said = request.messages[len(instructions) :]
+        return request.override(messages=cast("list[AnyMessage]", [*instructions, *earlier, *said]))
+
     def _session(self, thread: Thread) -> SessionMessages:
         return SessionMessages(self._manager, thread.session_id, thread.user_id)
 
@@ -342,15 +354,3 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
 
 def _last_place(rows: Sequence[Message]) -> int:
     return (rows[-1].seq or 0) if rows else 0
-
-
-def _with_history(request: ModelRequest[Any], history: Sequence[BaseMessage]) -> ModelRequest[Any]:
-    """Return *request* with *history* in front of its messages, but for what these hold already.
-
-    System messages at their head stay at the head, where alone some models take them.
-    """
-    there = {message.id for message in request.messages if message.id}
-    earlier = paired((message for message in history if message.id not in there), request.messages)
-    instructions = list(takewhile(lambda message: isinstance(message, SystemMessage), request.messages))
-    said = request.messages[len(instructions) :]
-    return request.override(messages=cast("list[AnyMessage]", [*instructions, *earlier, *said]))

@@ -64,9 +64,10 @@ def packed_or_empty(vector: Sequence[float]) -> bytes:
 
 
 def due(connection: Connection, session_id: str | None, after: Key = ("", 0)) -> Rows:
-    """Return the first messages without an embedding: of one session, or of all from *after* on."""
-    of = messages.c.session_id == session_id if session_id is not None else after < _KEY
-    return connection.execute(_DUE.where(of)).all()
+    """Return the first messages without an embedding from *after* on: of one session, or of all."""
+    if session_id is None:
+        return connection.execute(_DUE.where(after < _KEY)).all()
+    return connection.execute(_DUE.where(messages.c.session_id == session_id, messages.c.seq > after[1])).all()
 
 
 def store(connection: Connection, stamp: Stamp, read: Rows, vectors: Sequence[bytes]) -> int:
