@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, or_
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -61,10 +61,6 @@ class Stamp:
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     attempt: int = 1
-
-    def unmarked(self, column: Column[datetime]) -> ColumnElement[bool]:
-        """Match rows without a moment in *column*, or, when the write is sent again, with its own from before."""
-        return column.is_(None) if self.attempt == 1 else or_(column.is_(None), column == self.now)
 
     @cached_property
     def uuid(self) -> UUID:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -147,31 +147,25 @@ def _meant(embedding: Embedding, read: Rows) -> tuple[Rows, Vectors]:
 
     Where it fails at all of it, it is asked for one by one; what it fails at then has its turn again next time.
     """
-    texts = _texts(read)
     try:
-        return read, embedding.texts(texts)
+        return read, embedding.texts(_texts(read))
     except Exception as error:  # whatever the application's model raises
         singly = _Singly(error)
-        for row, text in zip(read, texts, strict=True):
-            if singly.has_given_up:
-                break
-            with singly.attempt(row) as found:
-                found += embedding.texts([text])
+        for row, found in singly.attempts(read):
+            with suppress(Exception):  # as above
+                found += embedding.texts(_texts([row]))
         return singly.results()
 
 
 async def _ameant(embedding: Embedding, read: Rows) -> tuple[Rows, Vectors]:
     """Return what the model has vectors for of what was *read*, and those. See `_meant`."""
-    texts = _texts(read)
     try:
-        return read, await embedding.atexts(texts)
+        return read, await embedding.atexts(_texts(read))
     except Exception as error:  # whatever the application's model raises
         singly = _Singly(error)
-        for row, text in zip(read, texts, strict=True):
-            if singly.has_given_up:
-                break
-            with singly.attempt(row) as found:
-                found += await embedding.atexts([text])
+        for row, found in singly.attempts(read):
+            with suppress(Exception):  # as above
+                found += await embedding.atexts(_texts([row]))
         return singly.results()
 
 
@@ -180,25 +174,21 @@ class _Singly:
 
     def __init__(self, error: Exception) -> None:
         self._error = error
-        self._failures = 0
         self._found: list[tuple[Any, Sequence[float]]] = []
 
-    @property
-    def has_given_up(self) -> bool:
-        """Whether so many failed one after the other that it is not the texts."""
-        return self._failures == PATIENCE
+    def attempts(self, read: Rows) -> Iterator[tuple[Any, list[Sequence[float]]]]:
+        """Yield each row, with a list for its vector, until so many fail that it is not the texts.
 
-    @contextmanager
-    def attempt(self, row: Any) -> Iterator[list[Sequence[float]]]:
-        """Take what the block adds for *row*."""
-        found: list[Sequence[float]] = []
-        try:
-            yield found
-        except Exception:  # whatever the application's model raises
-            self._failures += 1
-        else:
-            self._failures = 0
-            self._found.append((row, found[0]))
+        A message that was all there was has had its turn.
+        """
+        failures = 0
+        for row in read if len(read) > 1 else ():
+            found: list[Sequence[float]] = []
+            yield row, found
+            self._found += [(row, vector) for vector in found[:1]]
+            failures = 0 if found else failures + 1
+            if failures == PATIENCE:
+                return
 
     def results(self) -> tuple[Rows, Vectors]:
         """Return the messages that have a vector, and those."""

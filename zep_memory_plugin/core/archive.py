@@ -13,7 +13,7 @@ from ..tables import messages, sessions
 from . import checks
 from . import sessions as session_rows
 from .chunks import chunked
-from .messages import COLUMNS, read
+from .messages import COLUMNS, read, unmarked
 
 
 def archive(
@@ -22,7 +22,7 @@ def archive(
     """Archive the oldest active messages, at most *limit* and none after the place *until_seq*."""
     count, last = checks.limit(limit), checks.limit(until_seq, "until_seq")
     session_rows.lock_live(connection, checks.session_id(session_id))
-    active = and_(_of_session(session_id), stamp.unmarked(messages.c.archived_at))
+    active = and_(_of_session(session_id), unmarked(stamp, messages.c.archived_at))
     there = and_(active, messages.c.deleted_at.is_(None))
     oldest = _rows_at(connection, there if last is None else and_(there, messages.c.seq <= last), 0, count)
     _mark(connection, stamp, session_id, oldest, messages.c.archived_at)
@@ -42,7 +42,7 @@ def delete_slice(
 ) -> list[Message]:
     """Soft-delete the messages at the positions from *start* until before *stop*, and return them."""
     session_rows.lock_live(connection, checks.session_id(session_id))
-    live = and_(_of_session(session_id), session_rows.of_status(status), stamp.unmarked(messages.c.deleted_at))
+    live = and_(_of_session(session_id), session_rows.of_status(status), unmarked(stamp, messages.c.deleted_at))
     found = _rows_at(connection, live, start, stop)
     _mark(connection, stamp, session_id, found, messages.c.deleted_at)
     return read(found)

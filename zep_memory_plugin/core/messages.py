@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
 from ..database import Stamp, Steps, read_unit, write_unit
@@ -353,12 +353,17 @@ def delete(connection: Connection, stamp: Stamp, session_id: str, uuids: Iterabl
 
 def _delete_chunk(connection: Connection, stamp: Stamp, session_id: str, uuids: Sequence[UUID]) -> None:
     there = (messages.c.session_id == session_id, messages.c.uuid.in_(uuids))
-    live_or_gone = stamp.unmarked(messages.c.deleted_at)
-    found = set(connection.execute(select(messages.c.uuid).where(*there, live_or_gone)).scalars())
+    live = unmarked(stamp, messages.c.deleted_at)
+    found = set(connection.execute(select(messages.c.uuid).where(*there, live)).scalars())
     for uuid in uuids:
         if uuid not in found:
             raise MessageNotFound(session_id, uuid)
     connection.execute(update(messages).where(*there, _LIVE).values(deleted_at=stamp.now))
+
+
+def unmarked(stamp: Stamp, column: Column[datetime]) -> ColumnElement[bool]:
+    """Match rows without a moment in *column*, or, when the write is sent again, with its own from before."""
+    return column.is_(None) if stamp.attempt == 1 else or_(column.is_(None), column == stamp.now)
 
 
 def _touch(connection: Connection, stamp: Stamp, session_id: str) -> None:

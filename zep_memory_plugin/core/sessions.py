@@ -126,12 +126,13 @@ def _new_moment(connection: Connection, stamp: Stamp, session_id: str) -> dateti
 
     By it `restore` tells what went with the session.
     """
-    moments = [stamp.now]
-    for table in (messages, summaries):
-        newest = select(func.max(table.c.deleted_at)).where(table.c.session_id == session_id)
-        before: datetime | None = connection.execute(newest).scalar_one()
-        moments += [] if before is None else [before + timedelta(microseconds=1)]
-    return max(moments)
+    newest = (
+        select(func.max(table.c.deleted_at)).where(table.c.session_id == session_id).scalar_subquery()
+        for table in (messages, summaries)
+    )
+    found = connection.execute(select(*newest)).one()
+    before: list[datetime] = [moment for moment in found if moment is not None]
+    return max([stamp.now, *(moment + timedelta(microseconds=1) for moment in before)])
 
 
 def restore(connection: Connection, stamp: Stamp, session_id: str) -> Session:

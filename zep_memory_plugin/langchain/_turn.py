@@ -21,6 +21,12 @@ from langchain_core.prompt_values import PromptValue
 from ..errors import InvalidInput
 from ._pairs import paired
 
+_INTERRUPT = "__interrupt__"
+"""Names, among the updates of a graph, that it was interrupted. Written out, as LangGraph may not be installed."""
+
+_ALL = "__remove_all__"
+"""The id by which a graph removes all messages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -199,9 +205,6 @@ def _is_update(chunk: Any) -> bool:
     return all(update is None or isinstance(update, Mapping) or key == _INTERRUPT for key, update in chunk.items())
 
 
-_INTERRUPT = "__interrupt__"
-
-
 def _updated(chunks: Iterable[Mapping[str, Any]]) -> list[Any]:
     """Return the messages that the updates come to, one of a known id in the place of the earlier one."""
     messages: dict[Any, Any] = {}
@@ -215,10 +218,6 @@ def _updated(chunks: Iterable[Mapping[str, Any]]) -> list[Any]:
             else:
                 messages.pop(message.id, None)
     return list(messages.values())
-
-
-_ALL = "__remove_all__"
-"""The id by which a graph removes all messages; named here, as LangGraph may not be installed."""
 
 
 def _by_message(chunks: Iterable[BaseMessage]) -> list[Any]:
