@@ -3,23 +3,30 @@
 default:
     @just --list
 
-# Everything that CI checks
-check: test lint types layers
+# Everything that CI checks, or the steps that are named
+check *steps:
+    .ci/run {{ steps }}
 
 # All tests, on SQLite and on a Postgres that the tests start
 test *arguments:
     uv run --all-extras --group test pytest -n auto {{ arguments }}
 
 lint:
-    uv run --group lint ruff format --check .
-    uv run --group lint ruff check .
+    .ci/run lint
 
 types:
-    uv run --all-extras --group lint mypy
-    uv run --all-extras --group lint pyright
+    .ci/run types
 
 layers:
-    uv run --all-extras --group lint lint-imports
+    .ci/run layers
+
+# Some of the tests with the lowest versions that pyproject.toml allows
+lowest:
+    .ci/run lowest
+
+# Write the async twins of blocking methods; `just twins --check` only looks
+twins *arguments:
+    uv run --group lint python -m tools.twins {{ arguments }}
 
 # The terminal chat
 chat *arguments:

@@ -3,10 +3,11 @@
     python -m benchmarks                        # everything, on SQLite and on a Postgres that is started for it
     python -m benchmarks --only append,read     # some of it
     python -m benchmarks --small                # under half a minute: do the counts still hold?
+    python -m benchmarks --draw                 # what was kept, drawn anew
 
 All contenders of a table take turns in one run, so that ratios hold even where the machine has other work. A full run
-keeps its figures in benchmarks/results.json and draws them in benchmarks/results.svg. Only a changed count (statements,
-round trips, rows read, bytes) makes a run fail, never a time.
+keeps its figures in benchmarks/results.json and draws them in benchmarks/results.svg and growth.svg. Only a changed
+count (statements, round trips, rows read, bytes) makes a run fail, never a time.
 """
 
 import argparse
@@ -21,11 +22,28 @@ import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from . import append, counts, delay, growth, imports, listing, load, peers, purge, read, server, size, turns
+from . import (
+    append,
+    counts,
+    delay,
+    growth,
+    imports,
+    listing,
+    load,
+    peers,
+    picture,
+    purge,
+    read,
+    search,
+    server,
+    size,
+    turns,
+)
 from .places import Places
 from .report import Table, as_json, as_markdown
 from .run import Run
@@ -41,16 +59,21 @@ WORKS: dict[str, Callable[[Run], AsyncIterator[Table]]] = {
     "purge": purge.measured,
     "load": load.measured,
     "delay": delay.measured,
+    "search": search.measured,
     "size": size.measured,
     "imports": imports.measured,
 }
 RESULTS = Path(__file__).with_name("results.json")
 PICTURE = Path(__file__).with_name("results.svg")
+GROWTH = Path(__file__).with_name("growth.svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 when a count has changed."""
     chosen = _parser().parse_args(arguments)
+    if chosen.draw:
+        _draw(json.loads(RESULTS.read_text()), _say)
+        return 0
     say = _silent if chosen.json else _say
     for line in peers.missing():
         say(line)
@@ -71,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", type=_works, default=list(WORKS), metavar="WORK,…", help=", ".join(WORKS))
     parser.add_argument("--small", action="store_true", help="small sizes, no results kept")
+    parser.add_argument("--draw", action="store_true", help="measure nothing, draw what was kept")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
         "--postgres", metavar="URL", help="a server where databases may be created; else one is started"
@@ -118,16 +142,24 @@ async def _measure(run: Run, works: Sequence[str], say: Callable[[str], None]) -
 
 def _keep(document: dict[str, Any], say: Callable[[str], None]) -> None:
     """Put the tables of *document* in the place of older ones, and draw them all."""
+    for table in document["tables"]:
+        table["date"] = datetime.now(UTC).date().isoformat()
     before = json.loads(RESULTS.read_text())["tables"] if RESULTS.exists() else []
     tables = {(table["title"], table["setting"]): table for table in (*before, *document["tables"])}
     document["tables"] = sorted(tables.values(), key=lambda table: list(WORKS).index(table["work"]))
     RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    _draw(document, say)
+
+
+def _draw(document: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Draw what was kept."""
+    picture.draw(document["tables"], document["machine"], PICTURE)
     try:
         from . import plot
     except ImportError:
-        say("no picture: matplotlib is not installed")
+        say("no picture of growth: matplotlib is not installed")
         return
-    plot.draw(document["tables"], PICTURE)
+    plot.draw(document["tables"], GROWTH)
 
 
 def _say(line: str) -> None:

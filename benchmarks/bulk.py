@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 
 from zep_memory_plugin import SessionManager
-from zep_memory_plugin.core.search.tokens import index_numbers
+from zep_memory_plugin.moments import hour_of
 from zep_memory_plugin.tables import listing_ids
+from zep_memory_plugin.terms.cutting import index_numbers
 
 from .peers.bare import COLUMNS, create_tables
 from .peers.bare_sqlite import connect
@@ -18,7 +19,10 @@ from .places import Place
 from .workload import session_id, texts
 
 CHUNK = 10_000
-SESSION_COLUMNS = ("session_id", "id", "uuid", "user_id", "created_at", "updated_at", "deleted_at", "last_seq")
+SESSION_COLUMNS = (
+    *("session_id", "id", "uuid", "user_id", "created_at", "updated_at", "last_active_at", "active_hour"),
+    *("deleted_at", "last_seq", "revision"),
+)
 MESSAGE_COLUMNS = (*COLUMNS, "deleted_at")
 
 NOW = datetime.now(UTC) - timedelta(days=1)
@@ -29,7 +33,7 @@ def add_sessions(place: Place, count: int, *, each_user: int) -> None:
     """Store *count* live sessions, of users who have *each_user* of them, scattered over the listing."""
     users = count // each_user
     rows = (
-        (session_id(number), number + 1, uuid.uuid4(), f"user-{number % users}", NOW, NOW, None, 0)
+        (session_id(number), number + 1, uuid.uuid4(), f"user-{number % users}", *_active(number), None, 0, 0)
         for number in range(count)
     )
     create_tables(place)
@@ -45,7 +49,7 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         "zep_sessions",
         SESSION_COLUMNS,
         (
-            (session_id(number), number + 1, uuid.uuid4(), None, NOW, NOW, _deleted(number), each)
+            (session_id(number), number + 1, uuid.uuid4(), None, *_active(number), _deleted(number), each, 1)
             for number in range(sessions)
         ),
     )
@@ -55,6 +59,12 @@ def add_deleted(place: Place, count: int, *, each: int) -> None:
         _store_on_sqlite(place, listing_ids.name, ("table_name", "last_id"), [("zep_sessions", sessions)])
         with SessionManager(place.url) as manager:
             manager.rebuild_search()
+
+
+def _active(number: int) -> tuple[datetime, datetime, datetime, int]:
+    """Return when a session was created, updated and active: one a minute, the newest last."""
+    moment = NOW - timedelta(minutes=5_000_000 - number)
+    return moment, moment, moment, hour_of(moment)
 
 
 def _deleted(number: int) -> datetime:

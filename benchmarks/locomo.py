@@ -25,7 +25,7 @@ from typing import Any
 
 from tests.support.postgres import start_server
 from zep_memory_plugin import Message, SessionManager
-from zep_memory_plugin.core.search.tokens import STOP_WORDS
+from zep_memory_plugin.terms.cutting import STOP_WORDS
 
 AT = (5, 10, 25, 50)
 CATEGORIES = {4: "single-hop", 1: "multi-hop", 2: "temporal", 3: "open-domain", 5: "adversarial"}

@@ -35,7 +35,7 @@ def sent(manager: SessionManager, call: Callable[[], object]) -> list[Statement]
     def remember(connection: Any, cursor: Any, text: str, parameters: Any, *_: Any) -> None:
         statements.append(Statement(text, parameters))
 
-    engine = manager._database.read(lambda connection: connection.engine)
+    engine = manager._runner.read(lambda connection: connection.engine)
     event.listen(engine, "before_cursor_execute", remember)
     try:
         call()
@@ -47,7 +47,7 @@ def sent(manager: SessionManager, call: Callable[[], object]) -> list[Statement]
 def scans(manager: SessionManager, call: Callable[[], object]) -> list[Scan]:
     """Return what the statements of *call*, all of them reads, look at."""
     statements = sent(manager, call)
-    return manager._database.read(lambda connection: [scan for each in statements for scan in _scans(connection, each)])
+    return manager._runner.read(lambda connection: [scan for each in statements for scan in _scans(connection, each)])
 
 
 def _scans(connection: Connection, statement: Statement) -> Iterator[Scan]:

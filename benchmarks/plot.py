@@ -1,4 +1,4 @@
-"""The picture of the results: what the package, its peers and the bare drivers take, on a logarithmic scale."""
+"""The picture of growth: what a read takes as a session grows, on logarithmic scales."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,12 +10,6 @@ from matplotlib.figure import Figure
 
 OURS, PEER, LIMIT = "#0b7a75", "#b9bec6", "#3c4149"
 COLOURS = {"ours": OURS, "peer": PEER, "limit": LIMIT}
-PANELS = (
-    ("append", "async", "SQLite", "Append a turn, SQLite"),
-    ("append", "async", "Postgres", "Append a turn, Postgres"),
-    ("read", "async", "SQLite", "Newest 20 of 10,000, SQLite"),
-    ("read", "async", "Postgres", "Newest 20 of 10,000, Postgres"),
-)
 CLEAR = 2.0
 """How many times higher than the one below it a line's name has to stand to be read."""
 
@@ -31,7 +25,7 @@ def draw(tables: Sequence[Table], path: Path) -> None:
     """Draw those of *tables* that the picture shows, and write it to *path* as SVG."""
     matplotlib.rcParams["svg.hashsalt"] = "zep_memory_plugin"  # the same figures give the same file
     matplotlib.rcParams["svg.fonttype"] = "none"
-    panels = [*_bars(tables), *_lines(tables)]
+    panels = list(_lines(tables))
     if not panels:
         return
     rows = (len(panels) + 1) // 2
@@ -45,29 +39,11 @@ def draw(tables: Sequence[Table], path: Path) -> None:
     figure.savefig(path, format="svg", metadata={"Date": None}, bbox_inches="tight")  # names at the edge, too
 
 
-def _bars(tables: Sequence[Table]) -> Iterator[tuple[Any, Table, str]]:
-    for work, colour, database, title in PANELS:
-        for table in tables:
-            full = "NORMAL" not in table["setting"]
-            if table["work"] == work and full and table["setting"].startswith(database) and colour in table["title"]:
-                yield _draw_bars, table, title
-
-
 def _lines(tables: Sequence[Table]) -> Iterator[tuple[Any, Table, str]]:
     for work, database, title in GROWTH:
         for table in tables:
             if table["work"] == "growth" and table["setting"].startswith(database) and table["title"].endswith(work):
                 yield _draw_lines, table, title
-
-
-def _draw_bars(axes: Axes, table: Table) -> None:
-    figures = sorted(table["figures"], key=lambda figure: -figure["value"])
-    values = [figure["value"] * 1e3 for figure in figures]
-    bars = axes.barh([figure["name"] for figure in figures], values, color=[COLOURS[one["kind"]] for one in figures])
-    axes.bar_label(bars, [_milliseconds(value) for value in values], padding=3, fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xlim(min(values) / 2, max(values) * 4)
-    axes.set_xlabel("ms, median, logarithmic", fontsize=8)
 
 
 def _draw_lines(axes: Axes, table: Table) -> None:
@@ -90,7 +66,3 @@ def _draw_lines(axes: Axes, table: Table) -> None:
     axes.set_ylim(top=beside * CLEAR)
     axes.set_xlabel("messages in the session", fontsize=8)
     axes.set_ylabel("ms, median", fontsize=8)
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"

@@ -39,6 +39,9 @@ class Scale:
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     """Messages of the session, step by step, in which the growth of costs is measured."""
 
+    searched: tuple[int, ...] = (600, 6_000, 60_000)
+    """Messages of the sessions that are searched."""
+
     coroutines: int = 64
     turns: int = 10
     """Turns of each coroutine in a round."""
@@ -60,6 +63,7 @@ SMALL = Scale(
     rounds=5,
     rows=2_000,
     sizes=(100, 400),
+    searched=(60, 400),
     coroutines=8,
     turns=2,
     writers=2,

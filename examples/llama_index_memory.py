@@ -14,9 +14,8 @@ from pathlib import Path
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import Memory
 
-from zep_memory_plugin import SessionManager
+from zep_memory_plugin import MessageStatus, SessionManager
 from zep_memory_plugin.llama_index import ZepAsyncChatStore
-from zep_memory_plugin.models import MessageStatus
 
 SESSION = "example-diary"
 USER = "example-alice"

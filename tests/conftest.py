@@ -9,9 +9,8 @@ import pytest
 from tests.support.colours import BACKENDS, Backend, Caller
 from tests.support.messages import FIXED
 from tests.support.postgres import PostgresServer, start_server
-from tests.support.rows import delete_rows, snapshot
 from tests.support.shared_database import SharedDatabase
-from zep_memory_plugin import InvalidInput, Message, SessionManager
+from zep_memory_plugin import InvalidInput, Message
 
 OpenMemory = Callable[..., Caller]
 Refuses = Callable[[str, Callable[[], object]], InvalidInput]
@@ -89,7 +88,7 @@ def open_memory(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Op
     opened: list[Caller] = []
 
     def open_memory(**options: Any) -> Caller:
-        opened.append(backend.caller(SessionManager(url, **options)))
+        opened.append(backend.open(url, **options))
         return opened[-1]
 
     yield open_memory
@@ -113,9 +112,9 @@ def memory(backend: Backend, shared_callers: dict[Backend, Caller], request: pyt
     It has served other tests before: one that is new, such as `open_memory` makes, compiles every statement anew.
     """
     if backend not in shared_callers:
-        shared_callers[backend] = backend.caller(SessionManager(_shared_url(backend, request)))
+        shared_callers[backend] = backend.open(_shared_url(backend, request))
     yield shared_callers[backend]
-    delete_rows(shared_callers[backend].manager)
+    shared_callers[backend].tables.empty()
 
 
 def _shared_url(backend: Backend, request: pytest.FixtureRequest) -> str:
@@ -132,13 +131,13 @@ def refuses(memory: Caller) -> Refuses:
     There is a session "a" of the user "alice" with one message, whose uuid is `FIXED`.
     """
     memory.add_memory("a", [Message(role="user", content="kept", uuid=FIXED, metadata={"kept": 1})], user_id="alice")
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     def refuses(field: str, call: Callable[[], object]) -> InvalidInput:
         with pytest.raises(InvalidInput, match=field) as caught:
             call()
         assert len(str(caught.value)) < 300
-        assert snapshot(memory.manager) == before
+        assert memory.tables.snapshot() == before
         return caught.value
 
     return refuses

@@ -1,4 +1,4 @@
-"""Replacing a session's memory, archiving its oldest messages, and messages by position."""
+"""A session's memory is replaced as a whole, its oldest messages are archived once, and positions are of live ones."""
 
 import asyncio
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def test_replacing_creates_the_session_with_its_owner(manager: SessionManager) -
     assert manager.get_session("s").user_id == "alice"
 
 
-def test_replacing_moves_known_messages_to_their_new_places(manager: SessionManager) -> None:
+def test_replacing_moves_known_messages_to_their_new_seqs(manager: SessionManager) -> None:
     """Even one that was deleted: what the caller gives is what the session holds."""
     first, second, third = manager.add_memory("s", said("1", "2", "3"))
     manager.delete_messages("s", [str(third.uuid)])
@@ -150,7 +150,9 @@ SLICES = [(None, None), (0, 2), (1, None), (2, 2), (3, 1), (9, None), (-2, None)
 
 
 @pytest.mark.parametrize(("start", "stop"), SLICES)
-def test_a_slice_of_a_session_is_that_of_the_list(manager: SessionManager, start: int | None, stop: int | None) -> None:
+def test_a_slice_of_a_session_is_that_slice_of_its_list(
+    manager: SessionManager, start: int | None, stop: int | None
+) -> None:
     every = ["1", "2", "3", "4", "5"]
     manager.add_memory("s", said(*every))
 

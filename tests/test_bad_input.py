@@ -37,7 +37,7 @@ def test_what_is_no_model_is_refused(memory: Caller, refuses: Refuses) -> None:
 
 
 @pytest.mark.parametrize("bad", [None, 5, "abc", b"abc"], ids=repr)
-def test_several_ids_are_no_text(memory: Caller, refuses: Refuses, bad: object) -> None:
+def test_a_text_is_not_taken_for_several_ids(memory: Caller, refuses: Refuses, bad: object) -> None:
     refuses("session_ids", lambda: memory.count_messages(bad))
     refuses("uuids", lambda: memory.delete_messages("a", bad))
 
@@ -63,7 +63,7 @@ def test_a_model_checks_what_is_assigned_to_it(refuses: Refuses) -> None:
     assert (session.session_id, message.created_at) == ("a", None)
 
 
-def test_row_88_a_manager_can_be_closed_twice_and_not_used_after(open_memory: OpenMemory) -> None:
+def test_a_manager_can_be_closed_twice_and_not_used_after(open_memory: OpenMemory) -> None:
     memory = open_memory()
     memory.add_memory("a", said("one"))
 

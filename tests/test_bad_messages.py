@@ -1,4 +1,4 @@
-"""Messages that are refused, and strange ones that are not: rows 25 to 46 of the catalogue of bad input."""
+"""Messages that are refused, and strange ones that are not."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import Refuses
 from tests.support.colours import DRIVERS, ONE_EACH, Backend, Caller
 from tests.support.messages import FIXED, said, texts
-from tests.support.rows import snapshot
 from zep_memory_plugin import Message, Session, Summary, ToolCall, User
 
 MEBIBYTE = 1024 * 1024
@@ -25,19 +24,19 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 on_each_database = pytest.mark.parametrize("backend", ONE_EACH, ids=lambda backend: backend.name)
 
 SAME = {
-    "row 25: empty": "",
-    "row 29: NUL": "a\0b",
-    "row 29: only NUL": "\0",
-    "row 30: half a surrogate pair": "a\ud800b",
-    "row 30: the other half": "\udfff",
-    "row 30: halves the wrong way round": "\udc00\ud800",
-    "row 30: NUL and halves": "\0\ud800\\u0000\0",
-    "row 31: U+FFFF": "a\uffffb",
-    "row 31: U+10FFFF": "a\U0010ffffb",
-    "row 38: white space": " \t ",
-    "row 38: 100,000 newlines": "\n" * 100_000,
-    "row 39: 200,000 words": " ".join(f"word{number}" for number in range(200_000)),
-    "row 40: a long word": "w" * 5_000,
+    "empty": "",
+    "NUL": "a\0b",
+    "only NUL": "\0",
+    "half a surrogate pair": "a\ud800b",
+    "the other half": "\udfff",
+    "halves the wrong way round": "\udc00\ud800",
+    "NUL and halves": "\0\ud800\\u0000\0",
+    "U+FFFF": "a\uffffb",
+    "U+10FFFF": "a\U0010ffffb",
+    "white space": " \t ",
+    "100,000 newlines": "\n" * 100_000,
+    "200,000 words": " ".join(f"word{number}" for number in range(200_000)),
+    "a long word": "w" * 5_000,
     "emoji": "👩‍👩‍👧‍👦 🫖",
     "backslashes": "\\ \\u0000 \\x00 \\\\ '\" %s :x $1 ?",
 }
@@ -55,7 +54,7 @@ def test_strange_content_is_the_same_when_read_back(memory: Caller, text: str) -
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=ascii)
-def test_rows_29_and_30_hold_for_every_text_of_a_message(memory: Caller, text: str) -> None:
+def test_strange_text_is_the_same_in_every_field_of_a_message(memory: Caller, text: str) -> None:
     new = Message(
         role=text,
         content="plain",
@@ -72,7 +71,7 @@ def test_rows_29_and_30_hold_for_every_text_of_a_message(memory: Caller, text: s
     assert stored.model_dump(exclude=filled) == new.model_dump(exclude=filled)
 
 
-def test_rows_29_and_30_a_changed_text_replaces_a_strange_one(memory: Caller) -> None:
+def test_a_changed_text_replaces_a_strange_one(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", said("a\0b"))
 
     assert memory.update_message("a", stored.uuid, content="plain").content == "plain"
@@ -81,7 +80,7 @@ def test_rows_29_and_30_a_changed_text_replaces_a_strange_one(memory: Caller) ->
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=ascii)
-def test_rows_29_and_30_other_texts_are_stored_as_a_database_takes_them(memory: Caller, text: str) -> None:
+def test_strange_texts_of_users_and_summaries_are_stored_as_a_database_takes_them(memory: Caller, text: str) -> None:
     memory.add_memory("a", [Message(role="user", content="", native_format=text, native=f'"{text}"')])
     user = memory.add_user(User(user_id="bob", email=text, first_name=text, last_name=text, metadata={"a": text}))
     summary = memory.add_summary("a", Summary(content=text, metadata={"a": text}))
@@ -93,7 +92,7 @@ def test_rows_29_and_30_other_texts_are_stored_as_a_database_takes_them(memory: 
     assert memory.update_user(User(user_id="bob", email=text)).email == user.email
 
 
-def test_row_26_no_content_is_empty_content(memory: Caller) -> None:
+def test_no_content_is_empty_content(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", [Message(role="ai", content=None)])
 
     assert stored.content == ""
@@ -102,7 +101,7 @@ def test_row_26_no_content_is_empty_content(memory: Caller) -> None:
 
 @on_each_database
 @pytest.mark.parametrize("field", ["content", "native", "tool_calls"])
-def test_rows_27_and_28_a_message_holds_sixteen_mebibytes(memory: Caller, refuses: Refuses, field: str) -> None:
+def test_a_message_holds_sixteen_mebibytes(memory: Caller, refuses: Refuses, field: str) -> None:
     def message(size: int) -> Message:
         if field == "tool_calls":
             overhead = len('[{"id":null,"name":"f","args":""}]')
@@ -116,20 +115,20 @@ def test_rows_27_and_28_a_message_holds_sixteen_mebibytes(memory: Caller, refuse
     assert memory.get_message("a", stored.uuid) == stored
 
 
-def test_row_27_bytes_are_counted_not_characters(memory: Caller, refuses: Refuses) -> None:
+def test_the_size_of_a_message_is_counted_in_bytes_not_characters(memory: Caller, refuses: Refuses) -> None:
     refuses("content", lambda: memory.add_memory("a", said("é" * (8 * MEBIBYTE + 1))))
     refuses("content", lambda: memory.update_message("a", FIXED, content="é" * (8 * MEBIBYTE + 1)))
     refuses("content", lambda: memory.add_summary("a", Summary(content="é" * (8 * MEBIBYTE + 1))))
 
 
 @pytest.mark.parametrize("content", [b"bytes", 5, ["text"], [{"type": "text", "text": "hi"}], {"a": 1}], ids=repr)
-def test_rows_32_and_33_content_is_text(memory: Caller, refuses: Refuses, content: object) -> None:
+def test_content_that_is_no_text_is_refused(memory: Caller, refuses: Refuses, content: object) -> None:
     refuses("content", lambda: Message(role="user", content=content))
     refuses("content", lambda: memory.update_message("a", FIXED, content=content))
     refuses("content", lambda: Summary(content=content))
 
 
-def test_row_34_a_tool_call_may_have_a_mebibyte_of_arguments(memory: Caller) -> None:
+def test_a_tool_call_may_have_a_mebibyte_of_arguments(memory: Caller) -> None:
     call = ToolCall(id="1", name="write", args={"lines": ["x" * 1023] * 1024})
 
     (stored,) = memory.add_memory("a", [Message(role="ai", tool_calls=[call])])
@@ -138,7 +137,7 @@ def test_row_34_a_tool_call_may_have_a_mebibyte_of_arguments(memory: Caller) -> 
     assert memory.list_messages("a") == [stored]
 
 
-def test_row_35_ids_of_tool_calls_may_be_missing_or_the_same(memory: Caller) -> None:
+def test_ids_of_tool_calls_may_be_missing_or_the_same(memory: Caller) -> None:
     calls = [ToolCall(name="f"), ToolCall(id="1", name="f"), ToolCall(id="1", name="g", args="{not json")]
 
     memory.add_memory("a", [Message(role="ai", tool_calls=calls), Message(role="tool", content="result")])
@@ -182,14 +181,14 @@ def test_arguments_of_tool_calls_may_be_a_hundred_levels_deep(memory: Caller) ->
     assert memory.list_messages("a")[0].tool_calls == [call]
 
 
-def test_row_36_an_unknown_role_is_kept(memory: Caller) -> None:
+def test_an_unknown_role_is_kept(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", said("one", role="critic"))
 
     assert (stored.role, stored.role_type) == ("critic", "other")
     assert memory.list_messages("a") == [stored]
 
 
-def test_row_36_a_role_is_text_of_at_most_64_characters(memory: Caller, refuses: Refuses) -> None:
+def test_a_role_is_text_of_at_most_64_characters(memory: Caller, refuses: Refuses) -> None:
     refuses("role", lambda: memory.add_memory("a", said("one", role="r" * 65)))
     refuses("role", lambda: Message(role=5, content="one"))
     refuses("role", lambda: Message(role=None, content="one"))
@@ -223,16 +222,16 @@ def test_texts_of_a_user_are_bounded(memory: Caller, refuses: Refuses, field: st
     refuses(field, lambda: User(user_id="bob", **{field: 5}))
 
 
-def test_row_41_an_empty_batch_does_not_touch_the_session(memory: Caller) -> None:
+def test_an_empty_batch_does_not_touch_the_session(memory: Caller) -> None:
     memory.add_memory("a", said("one"))
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     assert memory.add_memory("a", []) == []
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 @on_each_database
-def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Refuses) -> None:
+def test_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Refuses) -> None:
     def endless() -> Iterator[Message]:
         while True:
             yield message
@@ -247,7 +246,7 @@ def test_row_42_a_batch_holds_ten_thousand_messages(memory: Caller, refuses: Ref
 
 
 @on_each_database
-def test_row_42_a_large_batch_of_known_messages_is_rewritten(memory: Caller) -> None:
+def test_a_large_batch_of_known_messages_is_rewritten(memory: Caller) -> None:
     stored = memory.add_memory("a", said(*["x"] * 3_000))
     changed = [message.model_copy(update={"content": "y", "metadata": {"a": 1}}) for message in stored[:100]]
 
@@ -258,7 +257,7 @@ def test_row_42_a_large_batch_of_known_messages_is_rewritten(memory: Caller) -> 
 
 
 @on_each_database
-def test_row_42_any_number_of_ids_may_be_asked_for(memory: Caller, refuses: Refuses) -> None:
+def test_any_number_of_ids_may_be_asked_for(memory: Caller, refuses: Refuses) -> None:
     many = [f"s{number}" for number in range(66_000)]
 
     assert memory.count_messages([*many, "a"]) == dict.fromkeys(many, 0) | {"a": 1}
@@ -267,13 +266,13 @@ def test_row_42_any_number_of_ids_may_be_asked_for(memory: Caller, refuses: Refu
     assert memory.count_messages(["a"]) == {"a": 1}
 
 
-def test_row_43_the_same_message_twice_is_stored_once(memory: Caller) -> None:
+def test_the_same_message_twice_is_stored_once(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED)] * 2)
 
     assert memory.list_messages("a") == [stored]
 
 
-def test_row_44_the_last_of_several_messages_with_one_uuid_counts(memory: Caller) -> None:
+def test_the_last_of_several_messages_with_one_uuid_counts(memory: Caller) -> None:
     batch = [
         Message(role="user", content="one", uuid=FIXED, metadata={"a": 1}),
         *said("between"),
@@ -287,15 +286,15 @@ def test_row_44_the_last_of_several_messages_with_one_uuid_counts(memory: Caller
     assert stored[0].metadata == {"a": 1, "b": 2}
 
 
-def test_row_46_a_generator_that_fails_stores_nothing(memory: Caller) -> None:
+def test_a_generator_that_fails_stores_nothing(memory: Caller) -> None:
     def failing() -> Iterator[Message]:
         yield from said("one", "two")
         raise OSError("the file ended")
 
     memory.add_session(Session(session_id="a"))
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     with pytest.raises(OSError, match="the file ended"):
         memory.add_memory("a", failing())
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before

@@ -1,11 +1,17 @@
 """The benchmarks run, and their counts hold."""
 
 import json
+import re
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
-from benchmarks.__main__ import main
+from benchmarks import picture, recall
+from benchmarks.__main__ import PICTURE, RESULTS, main
 from benchmarks.places import Place
 from benchmarks.report import Count, Figure, Goal, Table, as_json, as_markdown
 from zep_memory_plugin import Message, SessionManager
@@ -30,11 +36,29 @@ def test_the_counts_are_as_before(postgres_server, capsys: pytest.CaptureFixture
     assert {table["work"] for table in tables} == set(COUNTED.split(","))
 
 
-@pytest.mark.parametrize("work", ["append", "read", "turns", "growth", "listing", "purge", "load"])
+@pytest.mark.parametrize("work", ["append", "read", "turns", "growth", "listing", "purge", "load", "search"])
 def test_every_work_runs_on_sqlite(work: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--small", "--on", "sqlite", "--only", work]) == 0
 
     assert "zep_memory_plugin" in capsys.readouterr().out
+
+
+def test_recall_is_measured_on_sets_of_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [{"id": "a", "role": "user", "text": "We saw whales off Tromso.", "at": "2024-05-01T10:00:00"}]
+    turns += [
+        {"id": f"b{number}", "role": "user", "text": f"Lunch number {number}.", "at": None} for number in range(9)
+    ]
+    questions = [{"text": "Where were the whales?", "evidence": ["a"]}, {"text": "Dinner?", "evidence": ["b8"]}]
+    (tmp_path / "trips.json").write_text(json.dumps([{"id": 1, "turns": turns, "questions": questions}]))
+
+    recall.main([str(tmp_path), "--on", "sqlite"])
+
+    assert "2 questions   50.0 / 50.0 / 50.0 / 50.0" in capsys.readouterr().out
+
+
+def test_recall_says_when_there_are_no_sets(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="holds no sets"):
+        recall.main([str(tmp_path)])
 
 
 def test_an_unknown_work_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,18 +97,54 @@ def test_a_count_may_differ_by_its_tolerance() -> None:
 def test_peers_write_as_durably_as_we_do(tmp_path) -> None:
     place = Place(f"sqlite:///{tmp_path / 'there.db'}", "full")
     engine = place.engine()
+    seen: list[list[object]] = []
+
+    def look(connection: sqlite3.Connection, *_: object) -> None:
+        settings = ("PRAGMA journal_mode", "PRAGMA synchronous")
+        seen.append([connection.execute(setting).fetchone()[0] for setting in settings])
+
+    event.listen(Pool, "checkin", look)
     with SessionManager(place.url, durability="full") as manager:
         manager.add_memory("session", [Message(role="user", content="hello")])
-        ours = manager._database.read(_durability)
-
-    with engine.connect() as connection:
-        theirs = _durability(connection)
+    ours = seen.pop()
+    with engine.connect():
+        pass
+    theirs = seen.pop()
+    event.remove(Pool, "checkin", look)
 
     engine.dispose()
-    assert ours == theirs == ("wal", 2)
+    assert ours == theirs == ["wal", 2]
 
 
-def _durability(connection) -> tuple[str, int]:
-    settings = ("PRAGMA journal_mode", "PRAGMA synchronous")
-    journal, synchronous = (connection.exec_driver_sql(setting).scalar_one() for setting in settings)
-    return journal, synchronous
+def test_bars_of_the_picture_begin_at_zero_and_longer_ones_are_cut(tmp_path: Path) -> None:
+    """So that lengths compare as the figures do; what is cut says how long it is."""
+    figures = [
+        Figure("zep_memory_plugin", "ours", 0.001, 0.001, 0.001),
+        Figure("twice", "peer", 0.002, 0.002, 0.002),
+        Figure("<far>", "peer", 0.1, 0.1, 0.1),
+    ]
+    table = replace(APPEND, title="Append, async", setting="SQLite, FULL", figures=figures)
+    document = as_json([table], {"processors": "2", "system": "Linux", "python": "3", "sqlite": "3"})
+    tables = [{**each, "date": "2026-01-01"} for each in document["tables"]]
+
+    picture.draw(tables, document["machine"], tmp_path / "picture.svg")
+
+    drawn = (tmp_path / "picture.svg").read_text()
+    ours, twice, far = (
+        float(width) for width in re.findall(r'<rect class="\w+" x="\d+" y="\d+" width="([\d.]+)"', drawn)
+    )
+    assert (twice / ours, far / ours) == (2, picture.LONGEST)
+    assert drawn.count('class="cut"') == 1
+    assert "&lt;far&gt;" in drawn
+    assert "100 ms <tspan" in drawn
+    for words in ("Lower is better", "2026-01-01", "prefers-color-scheme: dark"):
+        assert words in drawn
+
+
+def test_the_picture_is_that_of_the_figures_that_are_kept(tmp_path: Path) -> None:
+    """Nobody has edited the one without the other."""
+    kept = json.loads(RESULTS.read_text())
+
+    picture.draw(kept["tables"], kept["machine"], tmp_path / "picture.svg")
+
+    assert (tmp_path / "picture.svg").read_text() == PICTURE.read_text()

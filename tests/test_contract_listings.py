@@ -1,4 +1,4 @@
-"""The contract of listings: Zep's conformance table, rows L, and filters on metadata."""
+"""The contract of listings: order, cursors, and filters on metadata."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -30,7 +30,7 @@ def _all_ids(chunks: Iterable[list[Session]]) -> list[str]:
     return _ids(chain.from_iterable(chunks))
 
 
-def test_l1_sessions_are_listed_in_the_order_in_which_they_were_added(memory: Caller) -> None:
+def test_sessions_are_listed_in_the_order_in_which_they_were_added(memory: Caller) -> None:
     added = _add_sessions(memory, 4)
     memory.add_memory("s0", said("the latest write"))
     memory.delete_session("s2")
@@ -42,7 +42,7 @@ def test_l1_sessions_are_listed_in_the_order_in_which_they_were_added(memory: Ca
     assert listed == [memory.get_session(session.session_id) for session in listed]
 
 
-def test_l1_a_listing_goes_on_after_its_cursor(memory: Caller) -> None:
+def test_a_listing_goes_on_after_its_cursor(memory: Caller) -> None:
     added = _add_sessions(memory, 5)
 
     assert memory.list_sessions(2) == added[:2]
@@ -52,7 +52,7 @@ def test_l1_a_listing_goes_on_after_its_cursor(memory: Caller) -> None:
     assert memory.list_sessions(cursor=2**63 - 1) == []
 
 
-def test_l1_no_limit_lists_everything_and_zero_nothing(memory: Caller) -> None:
+def test_no_limit_lists_everything_and_zero_nothing(memory: Caller) -> None:
     memory.add_user(User(user_id="alice"))
     memory.add_memory("a", said("one", "two"), user_id="alice")
     memory.add_summary("a", Summary(content="counted"))
@@ -66,7 +66,7 @@ def test_l1_no_limit_lists_everything_and_zero_nothing(memory: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", LISTINGS)
-def test_l1_a_negative_limit_or_cursor_is_refused(memory: Caller, method: str) -> None:
+def test_a_negative_limit_or_cursor_is_refused(memory: Caller, method: str) -> None:
     with pytest.raises(InvalidInput, match="limit"):
         getattr(memory, method)(*LISTINGS[method], limit=-1)
     with pytest.raises(InvalidInput, match="cursor"):
@@ -74,7 +74,7 @@ def test_l1_a_negative_limit_or_cursor_is_refused(memory: Caller, method: str) -
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, 3, 5, 100])
-def test_l2_every_live_session_is_yielded_once(memory: Caller, chunk_size: int) -> None:
+def test_every_live_session_is_yielded_once(memory: Caller, chunk_size: int) -> None:
     _add_sessions(memory, 7)
     for gone in ("s0", "s3", "s4"):
         memory.delete_session(gone)
@@ -86,12 +86,12 @@ def test_l2_every_live_session_is_yielded_once(memory: Caller, chunk_size: int) 
     assert 1 <= len(chunks[-1]) <= chunk_size
 
 
-def test_l2_an_empty_store_yields_nothing(memory: Caller) -> None:
+def test_an_empty_store_yields_nothing(memory: Caller) -> None:
     assert list(memory.list_all_sessions()) == []
     assert list(memory.list_all_users()) == []
 
 
-def test_l2_every_user_is_yielded_once(memory: Caller) -> None:
+def test_every_user_is_yielded_once(memory: Caller) -> None:
     added = [memory.add_user(User(user_id=f"u{number}")) for number in range(5)]
     memory.delete_user("u2")
 
@@ -99,14 +99,14 @@ def test_l2_every_user_is_yielded_once(memory: Caller) -> None:
 
 
 @pytest.mark.parametrize("chunk_size", [0, -1, True, 1.0, None], ids=repr)
-def test_l2_a_chunk_holds_at_least_one(memory: Caller, chunk_size: object) -> None:
+def test_a_chunk_holds_at_least_one(memory: Caller, chunk_size: object) -> None:
     with pytest.raises(InvalidInput, match="chunk_size"):
         list(memory.list_all_sessions(chunk_size))
     with pytest.raises(InvalidInput, match="chunk_size"):
         list(memory.list_all_users(chunk_size))
 
 
-def test_l3_deleting_while_iterating_neither_skips_nor_repeats(memory: Caller) -> None:
+def test_deleting_while_iterating_neither_skips_nor_repeats(memory: Caller) -> None:
     _add_sessions(memory, 9)
     seen = []
 

@@ -1,4 +1,4 @@
-"""The contract of memory: Zep's conformance table, rows M, and who owns a session."""
+"""The contract of memory: what a write stores, what a read shows, and who owns a session."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,11 +8,10 @@ import pytest
 from tests.conftest import OpenMemory
 from tests.support.colours import Caller
 from tests.support.messages import FIXED, numbered, said, texts
-from tests.support.rows import rows, snapshot
 from zep_memory_plugin import InvalidInput, Memory, Message, Session, SessionOwnedByAnotherUser, Summary, ToolCall
 
 
-def test_m1_an_unknown_session_is_created(memory: Caller) -> None:
+def test_an_unknown_session_is_created(memory: Caller) -> None:
     memory.add_memory("a", said("one"))
 
     session = memory.get_session("a")
@@ -20,7 +19,7 @@ def test_m1_an_unknown_session_is_created(memory: Caller) -> None:
     assert memory.list_sessions() == [session]
 
 
-def test_m1_what_is_returned_is_what_is_stored(memory: Caller) -> None:
+def test_what_is_returned_is_what_is_stored(memory: Caller) -> None:
     before = datetime.now(UTC)
     call = ToolCall(id="call 1", name="weather", args={"city": "Zürich", "days": [1, 2.5, None, True]})
     new = [
@@ -45,7 +44,7 @@ def test_m1_what_is_returned_is_what_is_stored(memory: Caller) -> None:
     assert new[0].uuid is None
 
 
-def test_m2_messages_keep_the_order_in_which_they_came(memory: Caller) -> None:
+def test_messages_keep_the_order_in_which_they_came(memory: Caller) -> None:
     memory.add_memory("a", said("1", "2", "3"))
     memory.add_memory("a", said("4"))
     memory.add_memory("a", said("5", "6"))
@@ -57,7 +56,7 @@ def test_m2_messages_keep_the_order_in_which_they_came(memory: Caller) -> None:
     assert len({message.created_at for message in stored[:3]}) == 1
 
 
-def test_m3_memory_holds_the_newest_twelve(memory: Caller) -> None:
+def test_memory_holds_the_newest_twelve(memory: Caller) -> None:
     memory.add_memory("a", numbered(30))
 
     remembered = memory.get_memory("a")
@@ -66,14 +65,14 @@ def test_m3_memory_holds_the_newest_twelve(memory: Caller) -> None:
     assert remembered.summary is None
 
 
-def test_m3_the_window_can_be_chosen(open_memory: OpenMemory) -> None:
+def test_the_window_of_memory_can_be_chosen(open_memory: OpenMemory) -> None:
     memory = open_memory(message_window=3)
     memory.add_memory("a", numbered(5))
 
     assert texts(memory.get_memory("a").messages) == ["3", "4", "5"]
 
 
-def test_m4_the_newest_n_and_no_more_than_there_are(memory: Caller) -> None:
+def test_lastn_returns_the_newest_n_and_no_more_than_there_are(memory: Caller) -> None:
     memory.add_memory("a", numbered(30))
 
     assert texts(memory.get_memory("a", lastn=3).messages) == ["28", "29", "30"]
@@ -81,12 +80,12 @@ def test_m4_the_newest_n_and_no_more_than_there_are(memory: Caller) -> None:
     assert memory.get_memory("a", lastn=0) == memory.get_memory("a", None) == memory.get_memory("a")
 
 
-def test_m4_a_negative_number_is_refused(memory: Caller) -> None:
+def test_a_negative_lastn_is_refused(memory: Caller) -> None:
     with pytest.raises(InvalidInput, match="lastn"):
         memory.get_memory("a", -1)
 
 
-def test_m5_with_a_summary_only_what_comes_after_it(memory: Caller) -> None:
+def test_memory_with_a_summary_holds_only_what_comes_after_it(memory: Caller) -> None:
     stored = memory.add_memory("a", numbered(6))
     memory.add_summary("a", Summary(content="an older one"), until_uuid=stored[1].uuid)
     latest = memory.add_summary("a", Summary(content="1 to 4"), until_uuid=stored[3].uuid)
@@ -96,14 +95,14 @@ def test_m5_with_a_summary_only_what_comes_after_it(memory: Caller) -> None:
     assert memory.get_memory("a", lastn=1) == Memory(messages=stored[5:], summary=latest)
 
 
-def test_m5_the_window_holds_after_a_summary_too(memory: Caller) -> None:
+def test_the_window_holds_after_a_summary_too(memory: Caller) -> None:
     stored = memory.add_memory("a", numbered(20))
     summary = memory.add_summary("a", Summary(content="1 and 2"), until_uuid=stored[1].uuid)
 
     assert memory.get_memory("a") == Memory(messages=stored[8:], summary=summary)
 
 
-def test_m6_a_known_uuid_gets_the_new_content_and_keeps_its_place(memory: Caller) -> None:
+def test_a_known_uuid_gets_the_new_content_and_keeps_its_seq(memory: Caller) -> None:
     one, two, three = memory.add_memory(
         "a",
         [
@@ -125,7 +124,7 @@ def test_m6_a_known_uuid_gets_the_new_content_and_keeps_its_place(memory: Caller
     assert two.updated_at is None
 
 
-def test_m6_a_known_uuid_without_metadata_keeps_what_is_there(memory: Caller) -> None:
+def test_a_known_uuid_without_metadata_keeps_what_is_there(memory: Caller) -> None:
     memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED, metadata={"a": 1})])
 
     (again,) = memory.add_memory("a", [Message(role="user", content="eins", uuid=FIXED)])
@@ -134,7 +133,7 @@ def test_m6_a_known_uuid_without_metadata_keeps_what_is_there(memory: Caller) ->
     assert (again.content, again.metadata) == ("eins", {"a": 1})
 
 
-def test_m6_known_and_new_messages_come_back_in_the_order_in_which_they_were_given(memory: Caller) -> None:
+def test_known_and_new_messages_come_back_in_the_order_in_which_they_were_given(memory: Caller) -> None:
     memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED)])
 
     stored = memory.add_memory("a", [*said("two"), Message(role="user", content="eins", uuid=FIXED), *said("three")])
@@ -143,7 +142,7 @@ def test_m6_known_and_new_messages_come_back_in_the_order_in_which_they_were_giv
     assert texts(memory.list_messages("a")) == ["eins", "two", "three"]
 
 
-def test_m6_a_message_read_from_a_session_can_be_written_again(memory: Caller) -> None:
+def test_a_message_read_from_a_session_can_be_written_again(memory: Caller) -> None:
     stored = memory.add_memory("a", said("one", "two"))
 
     again = memory.add_memory("a", stored)
@@ -152,7 +151,7 @@ def test_m6_a_message_read_from_a_session_can_be_written_again(memory: Caller) -
     assert [message.model_copy(update={"updated_at": None}) for message in again] == stored
 
 
-def test_m7_a_uuid_of_another_session_is_another_message(memory: Caller) -> None:
+def test_a_uuid_of_another_session_is_another_message(memory: Caller) -> None:
     memory.add_memory("a", [Message(role="user", content="in a", uuid=FIXED)])
     memory.add_memory("b", [Message(role="user", content="in b", uuid=FIXED)])
     memory.update_message("b", FIXED, content="changed in b")
@@ -162,7 +161,7 @@ def test_m7_a_uuid_of_another_session_is_another_message(memory: Caller) -> None
 
 
 @pytest.mark.parametrize("metadata", [None, {"a": 1}])
-def test_m8_the_uuid_of_a_deleted_message_stays_deleted(memory: Caller, metadata: dict | None) -> None:
+def test_the_uuid_of_a_deleted_message_stays_deleted(memory: Caller, metadata: dict | None) -> None:
     one, _ = memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED), *said("two")])
     memory.delete_messages("a", [FIXED])
 
@@ -170,10 +169,10 @@ def test_m8_the_uuid_of_a_deleted_message_stays_deleted(memory: Caller, metadata
 
     assert texts(stored) == ["three"]
     assert texts(memory.list_messages("a")) == ["two", "three"]
-    assert rows(memory.manager, "messages")[0]["content"] == "one"
+    assert memory.tables.rows("messages")[0]["content"] == "one"
 
 
-def test_m8_only_deleted_messages_store_nothing_new(memory: Caller) -> None:
+def test_only_deleted_messages_store_nothing_new(memory: Caller) -> None:
     stored = memory.add_memory("a", said("one", "two"))
     memory.delete_session("a")
 
@@ -182,9 +181,9 @@ def test_m8_only_deleted_messages_store_nothing_new(memory: Caller) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_m9_a_bad_message_keeps_the_whole_batch_out(memory: Caller, position: int) -> None:
+def test_a_bad_message_keeps_the_whole_batch_out(memory: Caller, position: int) -> None:
     memory.add_memory("a", said("kept"))
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
     batch = said("one", "two")
     batch.insert(position, Message(role="user", content="bad", metadata={"number": float("nan")}))
 
@@ -192,10 +191,10 @@ def test_m9_a_bad_message_keeps_the_whole_batch_out(memory: Caller, position: in
         with pytest.raises(InvalidInput, match="metadata"):
             memory.add_memory(session_id, batch)
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
-def test_m10_the_memory_of_an_unknown_deleted_or_empty_session_is_empty(memory: Caller) -> None:
+def test_the_memory_of_an_unknown_deleted_or_empty_session_is_empty(memory: Caller) -> None:
     memory.add_session(Session(session_id="empty"))
     memory.add_memory("deleted", said("one"))
     memory.delete_session("deleted")
@@ -206,7 +205,7 @@ def test_m10_the_memory_of_an_unknown_deleted_or_empty_session_is_empty(memory: 
     assert [session.session_id for session in memory.list_sessions()] == ["empty"]
 
 
-def test_m11_a_moment_that_is_given_is_stored_in_utc(memory: Caller) -> None:
+def test_a_moment_that_is_given_is_stored_in_utc(memory: Caller) -> None:
     moment = datetime(2023, 5, 8, 13, 56, 7, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 
     (stored,) = memory.add_memory("a", [Message(role="user", content="one", created_at=moment)])
@@ -216,7 +215,7 @@ def test_m11_a_moment_that_is_given_is_stored_in_utc(memory: Caller) -> None:
     assert memory.list_messages("a") == [stored]
 
 
-def test_m11_moments_do_not_order_messages(memory: Caller) -> None:
+def test_moments_that_are_given_do_not_order_messages(memory: Caller) -> None:
     later, earlier = datetime(2024, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)
 
     memory.add_memory("a", [Message(role="user", content="first", created_at=later)])
@@ -226,19 +225,19 @@ def test_m11_moments_do_not_order_messages(memory: Caller) -> None:
 
 
 @pytest.mark.parametrize("session_id", ["new", "live", "deleted"])
-def test_m12_no_messages_do_nothing(memory: Caller, session_id: str) -> None:
+def test_a_write_of_no_messages_does_nothing(memory: Caller, session_id: str) -> None:
     memory.add_memory("live", said("one"))
     memory.add_memory("deleted", said("one"))
     memory.delete_session("deleted")
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     assert memory.add_memory(session_id, []) == []
     assert memory.add_memory(session_id, [], user_id="alice") == []
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
-def test_m13_a_write_moves_the_update_of_the_session(memory: Caller) -> None:
+def test_a_write_moves_the_update_of_the_session(memory: Caller) -> None:
     before = memory.add_session(Session(session_id="a"))
 
     (stored,) = memory.add_memory("a", said("one"))
@@ -250,7 +249,7 @@ def test_m13_a_write_moves_the_update_of_the_session(memory: Caller) -> None:
     assert memory.get_session("a") == written
 
 
-def test_m14_concurrent_first_writes_are_all_stored(memory: Caller) -> None:
+def test_concurrent_first_writes_are_all_stored(memory: Caller) -> None:
     said_by_all = memory.together(
         "add_memory", [{"session_id": "a", "messages": said(str(number))} for number in range(20)]
     )
@@ -262,7 +261,7 @@ def test_m14_concurrent_first_writes_are_all_stored(memory: Caller) -> None:
     assert len(memory.list_sessions()) == 1
 
 
-def test_m14_concurrent_batches_stay_whole(memory: Caller) -> None:
+def test_concurrent_batches_stay_whole(memory: Caller) -> None:
     memory.together("add_memory", [{"session_id": "a", "messages": said(*[str(number)] * 5)} for number in range(10)])
 
     stored = texts(memory.list_messages("a"))
@@ -302,7 +301,7 @@ def test_a_write_to_the_session_of_another_user_stores_nothing(memory: Caller, d
     memory.add_memory("a", said("one"), user_id="alice")
     if deleted:
         memory.delete_session("a")
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     with pytest.raises(SessionOwnedByAnotherUser, match="'a' does not belong to user 'bob'") as caught:
         memory.add_memory("a", said("two"), user_id="bob")
@@ -310,7 +309,7 @@ def test_a_write_to_the_session_of_another_user_stores_nothing(memory: Caller, d
     assert isinstance(caught.value, PermissionError)
     assert (caught.value.session_id, caught.value.user_id) == ("a", "bob")
     assert "alice" not in str(caught.value)
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 def test_one_of_several_users_gets_a_new_session(memory: Caller) -> None:

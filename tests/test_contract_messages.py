@@ -1,4 +1,4 @@
-"""The contract of single messages: Zep's conformance table, rows M15 and M16, and what is ours beyond it."""
+"""The contract of single messages: reading, updating, deleting, and moving between sessions."""
 
 from uuid import uuid4
 
@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.colours import Caller
 from tests.support.messages import FIXED, numbered, said, texts
-from tests.support.rows import rows, snapshot
 from zep_memory_plugin import (
     InvalidInput,
     Memory,
@@ -20,7 +19,7 @@ from zep_memory_plugin import (
 )
 
 
-def test_m15_an_update_merges_metadata_and_leaves_everything_else(memory: Caller) -> None:
+def test_an_update_of_a_message_merges_metadata_and_leaves_everything_else(memory: Caller) -> None:
     (before,) = memory.add_memory(
         "a", [Message(role="user", content="one", token_count=42, metadata={"a": 1, "deep": {"b": 2}})]
     )
@@ -35,7 +34,7 @@ def test_m15_an_update_merges_metadata_and_leaves_everything_else(memory: Caller
 
 
 @pytest.mark.parametrize("metadata", [{}, None])
-def test_m15_an_update_without_metadata_only_touches(memory: Caller, metadata: dict | None) -> None:
+def test_an_update_of_a_message_without_metadata_only_touches(memory: Caller, metadata: dict | None) -> None:
     one, two = memory.add_memory("a", [Message(role="user", content="one", metadata={"a": 1}), *said("two")])
 
     touched = [memory.update_message("a", message.uuid, metadata=metadata) for message in (one, two)]
@@ -44,7 +43,7 @@ def test_m15_an_update_without_metadata_only_touches(memory: Caller, metadata: d
     assert [message.model_copy(update={"updated_at": None}) for message in touched] == [one, two]
 
 
-def test_m15_new_content_is_counted_anew_and_keeps_its_place(memory: Caller) -> None:
+def test_new_content_is_counted_anew_and_keeps_its_seq(memory: Caller) -> None:
     one, two = memory.add_memory("a", [Message(role="user", content="one", token_count=42), *said("two")])
 
     changed = memory.update_message("a", one.uuid, content="eight letters")
@@ -53,7 +52,7 @@ def test_m15_new_content_is_counted_anew_and_keeps_its_place(memory: Caller) -> 
     assert (changed.content, changed.token_count, changed.seq) == ("eight letters", 4, 1)
 
 
-def test_m15_new_content_takes_the_native_form_of_the_old_along(memory: Caller) -> None:
+def test_new_content_takes_the_native_form_of_the_old_along(memory: Caller) -> None:
     (stored,) = memory.add_memory("a", [Message(role="user", content="one", native_format="other", native='"one"')])
 
     changed = memory.update_message("a", stored.uuid, content="eins")
@@ -62,7 +61,7 @@ def test_m15_new_content_takes_the_native_form_of_the_old_along(memory: Caller) 
 
 
 @pytest.mark.parametrize("method", ["update_message", "add_memory"])
-def test_m15_concurrent_updates_keep_every_key(memory: Caller, method: str) -> None:
+def test_concurrent_updates_of_a_message_keep_every_key(memory: Caller, method: str) -> None:
     memory.add_memory("a", [Message(role="user", content="one", uuid=FIXED)])
     merges = [{f"key {number}": number} for number in range(20)]
 
@@ -75,7 +74,7 @@ def test_m15_concurrent_updates_keep_every_key(memory: Caller, method: str) -> N
     assert memory.get_message("a", FIXED).metadata == {f"key {number}": number for number in range(20)}
 
 
-def test_m16_an_unknown_message_is_not_found(memory: Caller) -> None:
+def test_an_unknown_message_is_not_found(memory: Caller) -> None:
     (here,) = memory.add_memory("a", said("one"))
     memory.add_memory("b", said("one"))
     memory.delete_messages("a", [here.uuid])
@@ -88,7 +87,7 @@ def test_m16_an_unknown_message_is_not_found(memory: Caller) -> None:
             memory.update_message(session_id, uuid, metadata={"a": 1})
 
 
-def test_m16_a_message_of_an_unknown_session_is_not_found(memory: Caller) -> None:
+def test_a_message_of_an_unknown_session_is_not_found(memory: Caller) -> None:
     memory.add_memory("deleted", [Message(role="user", content="one", uuid=FIXED)])
     memory.delete_session("deleted")
 
@@ -141,23 +140,23 @@ def test_messages_are_deleted_together_or_not_at_all(memory: Caller) -> None:
     one, two = memory.add_memory("a", numbered(2))
     memory.add_memory("b", [Message(role="user", content="elsewhere", uuid=FIXED)])
     memory.delete_messages("a", [two.uuid])
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     for missing in (uuid4(), FIXED, two.uuid):
         with pytest.raises(MessageNotFound) as caught:
             memory.delete_messages("a", [one.uuid, missing])
         assert caught.value.uuid == missing
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 def test_deleting_no_messages_changes_nothing(memory: Caller) -> None:
     memory.add_memory("a", said("one"))
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     memory.delete_messages("a", [])
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
     with pytest.raises(SessionNotFound):
         memory.delete_messages("unknown", [])
 
@@ -174,9 +173,9 @@ def test_clearing_takes_messages_and_summaries_and_keeps_the_session(memory: Cal
     assert memory.list_summaries("a") == []
     after = memory.get_session("a")
     assert after.updated_at > before.updated_at
-    assert after.model_copy(update={"updated_at": before.updated_at}) == before
+    assert after.model_copy(update={"updated_at": before.updated_at, "revision": before.revision}) == before
     assert [message.seq for message in memory.add_memory("a", said("three"))] == [3]
-    assert len(rows(memory.manager, "messages")) == 3
+    assert len(memory.tables.rows("messages")) == 3
 
 
 def test_a_session_that_is_not_there_cannot_be_cleared_or_rewound(memory: Caller) -> None:
@@ -217,13 +216,13 @@ def test_rewinding_to_a_message_that_is_not_there_takes_nothing(memory: Caller) 
     stored = memory.add_memory("a", numbered(2))
     memory.add_memory("b", [Message(role="user", content="elsewhere", uuid=FIXED)])
     memory.delete_messages("a", [stored[0].uuid])
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     for missing in (FIXED, stored[0].uuid):
         with pytest.raises(MessageNotFound):
             memory.rewind_session("a", missing)
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 def test_a_fork_is_a_copy_that_goes_its_own_way(memory: Caller) -> None:
@@ -277,7 +276,7 @@ def test_a_fork_does_not_overwrite_a_session(memory: Caller, deleted: bool) -> N
     memory.add_memory("b", said("kept"))
     if deleted:
         memory.delete_session("b")
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     with pytest.raises(SessionExists) as caught:
         memory.fork_session("a", "b")
@@ -285,14 +284,14 @@ def test_a_fork_does_not_overwrite_a_session(memory: Caller, deleted: bool) -> N
         memory.fork_session("a", "a")
 
     assert (caught.value.session_id, caught.value.deleted) == ("b", deleted)
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 def test_a_fork_of_what_is_not_there_makes_no_session(memory: Caller) -> None:
     memory.add_memory("a", said("one"))
     memory.add_memory("deleted", said("one"))
     memory.delete_session("deleted")
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     with pytest.raises(MessageNotFound):
         memory.fork_session("a", "b", until_uuid=FIXED)
@@ -300,4 +299,4 @@ def test_a_fork_of_what_is_not_there_makes_no_session(memory: Caller) -> None:
         with pytest.raises(SessionNotFound):
             memory.fork_session(session_id, "b")
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before

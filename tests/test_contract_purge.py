@@ -1,4 +1,4 @@
-"""The contract of the purge: Zep's conformance table, rows D4 to D6, and what is ours beyond it."""
+"""The contract of the purge and of the purge process."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,7 +15,7 @@ from tests.support.colours import Caller
 from tests.support.logs import warned
 from tests.support.messages import numbered, said, texts
 from tests.support.postgres import wait_for_a_lock
-from tests.support.rows import age, rows, snapshot
+from tests.support.tables import Tables
 from zep_memory_plugin import InvalidInput, Message, PurgeReport, Session, SessionManager, SessionNotFound, Summary
 
 DEADLINE = 20.0  # seconds
@@ -28,7 +28,7 @@ def _delete_one(memory: Caller, session_id: str, count: int) -> None:
     memory.delete_session(session_id)
 
 
-def test_d4_what_was_deleted_is_removed_and_what_lives_stays(memory: Caller) -> None:
+def test_a_purge_removes_what_was_deleted_and_leaves_what_lives(memory: Caller) -> None:
     _delete_one(memory, "deleted", 3)
     _delete_one(memory, "back to life", 2)
     (kept,) = memory.add_memory("back to life", said("kept"))
@@ -40,12 +40,12 @@ def test_d4_what_was_deleted_is_removed_and_what_lives_stays(memory: Caller) -> 
     assert (report.sessions, report.messages, report.summaries, report.rows) == (1, 6, 2, 9)
     assert memory.list_messages("back to life") == [kept]
     assert memory.list_messages("partly") == [two]
-    assert {row["session_id"] for row in rows(memory.manager, "sessions")} == {"back to life", "partly"}
-    assert len(rows(memory.manager, "messages")) == 2
-    assert rows(memory.manager, "summaries") == []
+    assert {row["session_id"] for row in memory.tables.rows("sessions")} == {"back to life", "partly"}
+    assert len(memory.tables.rows("messages")) == 2
+    assert memory.tables.rows("summaries") == []
 
 
-def test_d5_the_id_of_a_purged_session_is_free_again(memory: Caller) -> None:
+def test_the_id_of_a_purged_session_is_free_again(memory: Caller) -> None:
     before = memory.add_session(Session(session_id="a"))
     memory.add_memory("a", said("one"))
     memory.delete_session("a")
@@ -88,13 +88,13 @@ def test_a_purge_of_nothing_reports_nothing(memory: Caller) -> None:
     assert texts(memory.list_messages("a")) == ["one"]
 
 
-def test_progress_is_told_after_every_batch(memory: Caller) -> None:
+def test_progress_is_called_after_every_batch(memory: Caller) -> None:
     _delete_one(memory, "a", 5)
-    told: list[PurgeReport] = []
+    reports: list[PurgeReport] = []
 
-    memory.purge(batch_size=2, progress=told.append)
+    memory.purge(batch_size=2, progress=reports.append)
 
-    assert [(report.summaries, report.messages, report.sessions, report.batches) for report in told] == [
+    assert [(report.summaries, report.messages, report.sessions, report.batches) for report in reports] == [
         (1, 0, 0, 1),
         (1, 2, 0, 2),
         (1, 4, 0, 3),
@@ -112,13 +112,13 @@ def test_a_batch_is_kept_when_its_progress_fails(memory: Caller) -> None:
 
     with pytest.raises(LookupError, match="enough"):
         memory.purge(batch_size=2, progress=fail)
-    assert len(rows(memory.manager, "messages")) == 1
+    assert len(memory.tables.rows("messages")) == 1
     assert memory.purge().messages == 1
 
 
 def test_only_what_was_deleted_long_enough_ago_is_removed(memory: Caller) -> None:
     _delete_one(memory, "yesterday", 2)
-    age(memory.manager, "yesterday", timedelta(days=1))
+    memory.tables.age("yesterday", timedelta(days=1))
     _delete_one(memory, "now", 3)
 
     assert memory.purge(timedelta(days=2)).rows == 0
@@ -133,7 +133,7 @@ def test_only_what_was_deleted_long_enough_ago_is_removed(memory: Caller) -> Non
 def test_a_session_stays_while_one_of_its_messages_does(memory: Caller) -> None:
     one, _ = memory.add_memory("a", said("one", "two"))
     memory.delete_messages("a", [one.uuid])
-    age(memory.manager, "a", timedelta(days=1))
+    memory.tables.age("a", timedelta(days=1))
     memory.delete_session("a")
 
     assert memory.purge(timedelta(hours=1)).rows == 1
@@ -144,9 +144,9 @@ def test_a_session_stays_while_one_of_its_messages_does(memory: Caller) -> None:
 
 def test_a_dry_run_counts_and_removes_nothing(memory: Caller) -> None:
     _delete_one(memory, "yesterday", 2)
-    age(memory.manager, "yesterday", timedelta(days=1))
+    memory.tables.age("yesterday", timedelta(days=1))
     _delete_one(memory, "now", 3)
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     everything = memory.purge(dry_run=True, progress=pytest.fail)
     older = memory.purge(timedelta(hours=1), dry_run=True)
@@ -155,7 +155,7 @@ def test_a_dry_run_counts_and_removes_nothing(memory: Caller) -> None:
     assert (older.sessions, older.messages, older.summaries) == (1, 2, 1)
     assert everything.dry_run
     assert everything.batches == 0
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 @pytest.mark.parametrize("age", [timedelta(seconds=-1), 60, None, timedelta.max], ids=repr)
@@ -179,7 +179,7 @@ def test_concurrent_purges_remove_every_row_once(memory: Caller) -> None:
     assert sum(report.messages for report in reports) == 100
     assert sum(report.summaries for report in reports) == 5
     assert memory.purge().rows + sum(report.sessions for report in reports) == 5
-    assert rows(memory.manager, "sessions") == []
+    assert memory.tables.rows("sessions") == []
 
 
 def test_a_row_that_is_restored_meanwhile_does_not_end_a_purge(postgres_url: str) -> None:
@@ -197,7 +197,7 @@ def test_a_row_that_is_restored_meanwhile_does_not_end_a_purge(postgres_url: str
         assert texts(manager.list_messages("a")) == texts(numbered(1))
 
 
-def test_row_87_what_is_appended_while_others_delete_and_purge_is_whole(database_url: str) -> None:
+def test_what_is_appended_while_others_delete_and_purge_is_whole(database_url: str) -> None:
     with SessionManager(database_url) as manager, ThreadPoolExecutor(3) as threads:
 
         def append() -> list[Message]:
@@ -218,9 +218,9 @@ def test_row_87_what_is_appended_while_others_delete_and_purge_is_whole(database
 
         assert len(appended.result()) == 90
         assert texts(manager.list_messages("a")) == ["1", "2", "3"] * (manager.count_messages(["a"])["a"] // 3)
-        assert {row["session_id"] for row in rows(manager, "messages")} <= {
-            row["session_id"] for row in rows(manager, "sessions")
-        }
+        with Tables(database_url) as tables:
+            sessions, messages = ({row["session_id"] for row in tables.rows(name)} for name in ("sessions", "messages"))
+        assert messages <= sessions
 
 
 Purging = Callable[[SessionManager, "asyncio.Queue[PurgeReport]"], Coroutine[Any, Any, None]]
@@ -248,7 +248,7 @@ async def _deleted(manager: SessionManager, session_id: str) -> None:
     await manager.adelete_session(session_id)
 
 
-def test_d6_the_purge_process_purges_when_it_starts(database_url: str) -> None:
+def test_the_purge_process_purges_when_it_starts(database_url: str) -> None:
     async def act(manager: SessionManager, reports: "asyncio.Queue[PurgeReport]") -> None:
         assert (await reports.get()).messages == 1
         assert (await reports.get()).sessions == 1
@@ -258,7 +258,7 @@ def test_d6_the_purge_process_purges_when_it_starts(database_url: str) -> None:
     _while_purging(database_url, timedelta(days=1), act)
 
 
-def test_d6_the_purge_process_purges_after_every_interval(database_url: str) -> None:
+def test_the_purge_process_purges_after_every_interval(database_url: str) -> None:
     async def act(manager: SessionManager, reports: "asyncio.Queue[PurgeReport]") -> None:
         for session_id in ("a", "b", "c"):
             await _deleted(manager, session_id)
@@ -268,11 +268,12 @@ def test_d6_the_purge_process_purges_after_every_interval(database_url: str) -> 
     _while_purging(database_url, timedelta(milliseconds=20), act)
 
 
-def test_d6_the_purge_process_leaves_what_is_too_young(database_url: str) -> None:
+def test_the_purge_process_leaves_what_is_too_young(database_url: str) -> None:
     async def act(manager: SessionManager, reports: "asyncio.Queue[PurgeReport]") -> None:
         await _deleted(manager, "young")
         await _deleted(manager, "old")
-        await asyncio.to_thread(age, manager, "old", timedelta(days=1))
+        with Tables(database_url) as tables:
+            await asyncio.to_thread(tables.age, "old", timedelta(days=1))
         while not (await reports.get()).sessions:
             pass
         assert [session.session_id for session in await manager.alist_sessions(deleted=True)] == ["young"]
@@ -280,7 +281,7 @@ def test_d6_the_purge_process_leaves_what_is_too_young(database_url: str) -> Non
     _while_purging(database_url, timedelta(milliseconds=20), act, older_than=timedelta(hours=1))
 
 
-def test_d6_the_purge_process_outlives_a_database_that_is_away(
+def test_the_purge_process_outlives_a_file_that_cannot_be_opened(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "comes later"
@@ -298,7 +299,7 @@ def test_d6_the_purge_process_outlives_a_database_that_is_away(
     assert "purge failed, next try in 0:00:00.020000: the database file cannot be opened" in caplog.text
 
 
-def test_d6_the_purge_process_ends_with_its_manager(sqlite_url: str) -> None:
+def test_the_purge_process_ends_with_its_manager(sqlite_url: str) -> None:
     async def run() -> None:
         async with SessionManager(sqlite_url) as manager:
             purging = asyncio.create_task(manager.apurge_every(timedelta(milliseconds=1)))
@@ -309,7 +310,7 @@ def test_d6_the_purge_process_ends_with_its_manager(sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize("interval", [timedelta(0), timedelta(seconds=-1), 60, None], ids=repr)
-def test_d6_an_interval_is_a_timedelta_of_more_than_zero(sqlite_url: str, interval: object) -> None:
+def test_the_interval_of_the_purge_process_is_a_timedelta_of_more_than_zero(sqlite_url: str, interval: object) -> None:
     with SessionManager(sqlite_url) as manager, pytest.raises(InvalidInput, match="interval"):
         asyncio.run(manager.apurge_every(interval))
 

@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import OpenMemory
 from tests.support.colours import Caller
 from tests.support.messages import numbered, said, texts
-from tests.support.rows import snapshot
 from zep_memory_plugin import (
     InvalidInput,
     Memory,
@@ -71,7 +70,7 @@ def test_a_summary_of_messages_that_are_not_there_is_refused(memory: Caller) -> 
     memory.add_memory("a", numbered(2))
     memory.add_memory("deleted", said("one"))
     memory.delete_session("deleted")
-    before = snapshot(memory.manager)
+    before = memory.tables.snapshot()
 
     with pytest.raises(InvalidInput, match="seq is 3"):
         memory.add_summary("a", Summary(content="too far", seq=3))
@@ -81,7 +80,7 @@ def test_a_summary_of_messages_that_are_not_there_is_refused(memory: Caller) -> 
         with pytest.raises(SessionNotFound):
             memory.add_summary(session_id, Summary(content="nothing"))
 
-    assert snapshot(memory.manager) == before
+    assert memory.tables.snapshot() == before
 
 
 Summarizer = Callable[[Summary | None, list[Message]], str]

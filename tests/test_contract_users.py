@@ -1,4 +1,4 @@
-"""The contract of users: Zep's conformance table, rows U."""
+"""The contract of users: adding, updating, erasing, and whose sessions are whose."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,7 +9,6 @@ import pytest
 from tests.support.colours import Caller
 from tests.support.messages import said, texts
 from tests.support.postgres import wait_for_a_lock
-from tests.support.rows import rows
 from zep_memory_plugin import InvalidInput, Memory, Session, SessionManager, Summary, User, UserExists, UserNotFound
 
 ALICE = User(
@@ -17,7 +16,7 @@ ALICE = User(
 )
 
 
-def test_u1_a_new_user_is_returned_as_it_is_stored(memory: Caller) -> None:
+def test_a_new_user_is_returned_as_it_is_stored(memory: Caller) -> None:
     before = datetime.now(UTC)
 
     alice = memory.add_user(ALICE)
@@ -32,7 +31,7 @@ def test_u1_a_new_user_is_returned_as_it_is_stored(memory: Caller) -> None:
     assert alice.id < bob.id
 
 
-def test_u2_a_taken_id_is_refused(memory: Caller) -> None:
+def test_a_user_id_that_is_taken_is_refused(memory: Caller) -> None:
     stored = memory.add_user(ALICE)
 
     with pytest.raises(UserExists, match="'alice' already exists") as caught:
@@ -42,18 +41,18 @@ def test_u2_a_taken_id_is_refused(memory: Caller) -> None:
     assert memory.list_users() == [stored]
 
 
-def test_u2_one_of_several_concurrent_users_is_added(memory: Caller) -> None:
+def test_one_of_several_concurrent_users_is_added(memory: Caller) -> None:
     outcomes = memory.together("add_user", [{"user": ALICE}] * 10, allowed=(UserExists,))
 
     assert [outcome for outcome in outcomes if isinstance(outcome, User)] == memory.list_users()
 
 
-def test_u3_an_empty_id_is_refused(memory: Caller) -> None:
+def test_an_empty_user_id_is_refused(memory: Caller) -> None:
     with pytest.raises(InvalidInput, match="user_id"):
         memory.add_user(User(user_id=""))
 
 
-def test_u4_an_unknown_user_is_not_found(memory: Caller) -> None:
+def test_an_unknown_user_is_not_found(memory: Caller) -> None:
     for find in (memory.get_user, memory.delete_user, lambda user_id: memory.update_user(User(user_id=user_id))):
         with pytest.raises(UserNotFound, match="'nobody'") as caught:
             find("nobody")
@@ -62,7 +61,7 @@ def test_u4_an_unknown_user_is_not_found(memory: Caller) -> None:
     assert memory.list_users() == []
 
 
-def test_u5_an_update_overwrites_what_is_given_and_not_empty(memory: Caller) -> None:
+def test_an_update_of_a_user_overwrites_what_is_given_and_not_empty(memory: Caller) -> None:
     before = memory.add_user(ALICE)
 
     after = memory.update_user(
@@ -78,13 +77,15 @@ def test_u5_an_update_overwrites_what_is_given_and_not_empty(memory: Caller) -> 
 
 @pytest.mark.parametrize("metadata", [{}, None])
 @pytest.mark.parametrize("stored", [{"a": 1}, None])
-def test_u5_an_update_without_metadata_leaves_it(memory: Caller, stored: dict | None, metadata: dict | None) -> None:
+def test_an_update_of_a_user_without_metadata_leaves_it(
+    memory: Caller, stored: dict | None, metadata: dict | None
+) -> None:
     memory.add_user(User(user_id="alice", metadata=stored))
 
     assert memory.update_user(User(user_id="alice", metadata=metadata)).metadata == stored
 
 
-def test_u5_concurrent_updates_keep_every_key(memory: Caller) -> None:
+def test_concurrent_updates_of_a_user_keep_every_key(memory: Caller) -> None:
     memory.add_user(User(user_id="alice"))
     keys = [f"key {number}" for number in range(20)]
 
@@ -93,7 +94,7 @@ def test_u5_concurrent_updates_keep_every_key(memory: Caller) -> None:
     assert memory.get_user("alice").metadata == {key: key for key in keys}
 
 
-def test_u6_the_key_system_is_a_key_like_any_other(memory: Caller) -> None:
+def test_the_key_system_is_a_key_like_any_other(memory: Caller) -> None:
     memory.add_user(User(user_id="alice", metadata={"system": {"a": 1}}))
 
     assert memory.update_user(User(user_id="alice", metadata={"system": {"b": 2}})).metadata == {
@@ -101,7 +102,7 @@ def test_u6_the_key_system_is_a_key_like_any_other(memory: Caller) -> None:
     }
 
 
-def test_u7_a_deleted_user_is_gone_with_everything_of_theirs(memory: Caller) -> None:
+def test_a_deleted_user_is_gone_with_everything_of_theirs(memory: Caller) -> None:
     before = memory.add_user(ALICE)
     for session_id in ("live", "deleted"):
         memory.add_memory(session_id, said("one", "two"), user_id="alice")
@@ -117,8 +118,8 @@ def test_u7_a_deleted_user_is_gone_with_everything_of_theirs(memory: Caller) -> 
     assert [user.user_id for user in memory.list_users()] == ["bob"]
     assert memory.get_memory("live") == Memory()
     for table, kept in (("sessions", 2), ("messages", 2), ("summaries", 1)):
-        assert {row["session_id"] for row in rows(memory.manager, table)} <= {"bob's", "nobody's"}
-        assert len(rows(memory.manager, table)) == kept
+        assert {row["session_id"] for row in memory.tables.rows(table)} <= {"bob's", "nobody's"}
+        assert len(memory.tables.rows(table)) == kept
     with pytest.raises(UserNotFound):
         memory.delete_user("alice")
     assert memory.add_user(ALICE).id > before.id
@@ -126,7 +127,7 @@ def test_u7_a_deleted_user_is_gone_with_everything_of_theirs(memory: Caller) -> 
     assert [message.seq for message in memory.add_memory("live", said("a new beginning"))] == [1]
 
 
-def test_u8_the_live_sessions_of_a_user_are_listed_in_order(memory: Caller) -> None:
+def test_the_live_sessions_of_a_user_are_listed_in_order(memory: Caller) -> None:
     memory.add_user(ALICE)
     hers = [memory.add_session(Session(session_id=f"s{number}", user_id="alice")) for number in range(4)]
     memory.add_session(Session(session_id="nobody's"))

@@ -1,5 +1,7 @@
 """The newest part of a session: `last_messages`, and tokens, which are counted once."""
 
+from typing import Any
+
 import pytest
 
 from tests.conftest import OpenMemory
@@ -73,7 +75,7 @@ def test_a_message_that_does_not_fit_ends_the_window(memory: Caller) -> None:
     assert texts(memory.last_messages("a", max_tokens=4)) == []
 
 
-def test_both_bounds_hold(memory: Caller) -> None:
+def test_a_bound_of_messages_and_one_of_tokens_both_hold(memory: Caller) -> None:
     memory.add_memory("a", CONVERSATION)
 
     assert texts(memory.last_messages("a", 3, max_tokens=1000)) == ["c2", "r2", "a2"]
@@ -185,22 +187,43 @@ def test_tokens_are_counted_while_nothing_is_locked(open_memory: OpenMemory) -> 
     assert memory.get_session("a").metadata == {"counted": "short"}
 
 
-def test_a_token_counter_that_fails_is_no_failure_of_the_database(open_memory: OpenMemory) -> None:
+def test_a_token_counter_that_fails_costs_no_message(open_memory: OpenMemory, caplog: pytest.LogCaptureFixture) -> None:
+    """The tokens are estimated, as a quarter of the characters, and the failure is logged without its words."""
+
     def count(text: str) -> int:
-        if text == "one":
-            return 1
-        raise ConnectionError("the vocabulary cannot be downloaded")
+        raise ValueError(f"a special token in {text!r}")
 
     memory = open_memory(token_counter=count)
-    stored = memory.add_memory("a", said("one"))
 
-    for write in (
-        lambda: memory.add_memory("a", said("two")),
-        lambda: memory.update_message("a", stored[0].uuid, content="two"),
-        lambda: memory.add_summary("a", Summary(content="two")),
-    ):
-        with pytest.raises(ConnectionError, match="the vocabulary cannot be downloaded"):
-            write()
+    (stored,) = memory.add_memory("a", said("five letters"))
 
-    assert memory.list_messages("a") == stored
-    assert memory.list_summaries("a") == []
+    assert stored.token_count == 3
+    assert memory.update_message("a", stored.uuid, content="others").token_count == 2
+    assert memory.add_summary("a", Summary(content="in short")).token_count == 2
+    assert "the token counter failed with ValueError" in caplog.text
+    assert "special token" not in caplog.text
+
+
+class Awaiting:
+    """An object that awaits when it is called, which its type does not tell."""
+
+    async def __call__(self, text: str) -> int:
+        return len(text)
+
+
+COUNTED = [lambda _, counted=counted: counted for counted in (-1, 2**31, 1.5, None, "5", [5, 6], float("nan"))]
+
+
+@pytest.mark.parametrize("count", [*COUNTED, Awaiting()], ids=[*map(str, range(len(COUNTED))), "awaiting"])
+@pytest.mark.filterwarnings("error")
+def test_a_token_counter_that_returns_no_number_costs_no_message(
+    open_memory: OpenMemory, count: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = open_memory(token_counter=count)
+
+    (stored,) = memory.add_memory("a", said("five letters"))
+
+    assert stored.token_count == 3
+    assert memory.update_message("a", stored.uuid, content="others").token_count == 2
+    assert memory.add_summary("a", Summary(content="in short")).token_count == 2
+    assert "is no number of tokens; they are estimated" in caplog.text

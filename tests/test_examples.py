@@ -19,7 +19,12 @@ def chat(*arguments: str, typed: str = "") -> str:
     return ran.stdout
 
 
-TESTED_APART = ("chat.py", "llama_index_")  # below, and in tests/llama_index
+TESTED_APART = (
+    "agent_framework_",
+    "chat.py",
+    "llama_index_",
+    "openai_agents_",
+)  # below, in tests/llama_index, in tests/frameworks
 ALONE = sorted(path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith(TESTED_APART))
 
 

@@ -36,8 +36,8 @@ def empty_url(request: pytest.FixtureRequest) -> str:
 def driver_url(request: pytest.FixtureRequest) -> str:
     """A database without tables, through each driver."""
     fixture = "sqlite_url" if request.param.startswith("sqlite") else "postgres_url"
-    _, _, place = str(request.getfixturevalue(fixture)).partition(":")
-    return f"{request.param}:{place}"
+    _, _, path = str(request.getfixturevalue(fixture)).partition(":")
+    return f"{request.param}:{path}"
 
 
 def test_threads_of_one_manager_are_first_at_once(empty_url: str) -> None:

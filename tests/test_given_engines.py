@@ -3,16 +3,20 @@
 import asyncio
 import random
 import sys
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from tests.support import at_once
+from tests.support.messages import said, texts
+from tests.support.postgres import PATIENCE
 from zep_memory_plugin import InvalidInput, Message, Session, SessionManager
 
 SESSION = "session"
@@ -27,8 +31,8 @@ T = TypeVar("T")
 def url(request: pytest.FixtureRequest) -> str:
     """A database, through each driver that an engine of the application may have."""
     fixture = "sqlite_url" if request.param.startswith("sqlite") else "shared_postgres_url"
-    _, _, place = str(request.getfixturevalue(fixture)).partition(":")
-    return f"{request.param}:{place}"
+    _, _, path = str(request.getfixturevalue(fixture)).partition(":")
+    return f"{request.param}:{path}"
 
 
 def make(url: str, **options: Any) -> Given:
@@ -222,3 +226,53 @@ def test_an_engine_with_a_driver_that_is_not_supported_is_refused() -> None:
 
     with pytest.raises(InvalidInput, match="'pg8000'; use psycopg or asyncpg"):
         SessionManager(engine)
+
+
+@pytest.mark.parametrize(
+    ("driver", "connect_args"),
+    [
+        ("postgresql+asyncpg", {"server_settings": {"search_path": "app"}, "command_timeout": 30}),
+        ("postgresql+psycopg_async", {"options": "-c search_path=app"}),
+    ],
+)
+def test_blocking_calls_of_an_async_engine_reach_what_awaited_ones_do(
+    postgres_url: str, driver: str, connect_args: dict[str, Any]
+) -> None:
+    """Also where arguments beside the URL say which schema it is, and another has such tables."""
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA app")
+    with SessionManager(postgres_url) as other:
+        other.add_memory("of another", message("in public"))
+
+    async def main() -> None:
+        engine = create_async_engine(postgres_url.replace("postgresql", driver, 1), connect_args=connect_args)
+        async with SessionManager(engine) as manager:
+            stored = await manager.aadd_memory(SESSION, message("awaited"))
+            assert await asyncio.to_thread(manager.list_messages, SESSION) == stored
+            assert [each.session_id for each in await asyncio.to_thread(manager.list_sessions)] == [SESSION]
+        await engine.dispose()
+
+    asyncio.run(main())
+
+
+def test_an_async_engine_with_a_creator_has_no_blocking_calls() -> None:
+    async def connect() -> object:
+        raise OSError
+
+    manager = SessionManager(create_async_engine("postgresql+asyncpg://localhost/app", async_creator=connect))
+
+    with pytest.raises(InvalidInput, match="async_creator"):
+        manager.list_sessions()
+
+
+def test_blocking_calls_keep_no_connection_where_the_async_engine_keeps_none(postgres_url: str) -> None:
+    engine = create_async_engine(postgres_url.replace("postgresql:", "postgresql+asyncpg:"), poolclass=NullPool)
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    with SessionManager(engine) as manager, psycopg.connect(postgres_url, autocommit=True) as beside:
+        manager.add_memory("s", said("one"))
+        end = time.monotonic() + PATIENCE
+        while beside.execute(others).fetchone() != (0,):  # the server takes a moment to see that one is closed
+            assert time.monotonic() < end
+
+        assert texts(manager.list_messages("s")) == ["one"]

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 
-from tests.support.rows import snapshot
+from tests.support.statements import statements
+from tests.support.tables import Tables
 from zep_memory_plugin import Message, SessionManager, SessionOwnedByAnotherUser, ToolCall
-from zep_memory_plugin.core.messages import AT_ONCE
+from zep_memory_plugin.core.appending import AT_ONCE
 
 MANY = AT_ONCE + 200
 START = datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=UTC)
@@ -84,25 +83,26 @@ def test_a_large_batch_can_be_stored_as_archived(manager: SessionManager) -> Non
     assert manager.slice_messages("a", 0, None, status="active") == []
 
 
-def test_a_large_batch_for_the_session_of_another_user_stores_nothing(manager: SessionManager) -> None:
+def test_a_large_batch_for_the_session_of_another_user_stores_nothing(
+    manager: SessionManager, database_url: str
+) -> None:
     manager.add_memory("a", [Message(role="user")], user_id="ann")
-    before = snapshot(manager)
+    with Tables(database_url) as tables:
+        before = tables.snapshot()
 
-    with pytest.raises(SessionOwnedByAnotherUser):
-        manager.add_memory("a", [Message(role="user")] * MANY, user_id="bob")
+        with pytest.raises(SessionOwnedByAnotherUser):
+            manager.add_memory("a", [Message(role="user")] * MANY, user_id="bob")
 
-    assert snapshot(manager) == before
+        assert tables.snapshot() == before
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_messages_of_a_large_batch_are_sent_once(manager: SessionManager, known: bool) -> None:
     """In one statement, or one that is run for each: also where the session has to be created."""
     manager.add_memory("a" if known else "b", [Message(role="user")])
-    sent: list[Any] = []
-    engine = manager._database.read(lambda connection: connection.engine)
-    event.listen(engine, "before_cursor_execute", lambda *call: sent.append(call[2]))
 
-    manager.add_memory("a", [Message(role="user", content="word")] * MANY)
+    with statements() as sent:
+        manager.add_memory("a", [Message(role="user", content="word")] * MANY)
 
     assert len([statement for statement in sent if statement.startswith("INSERT INTO zep_messages ")]) == 1
     assert [statement for statement in sent if "zep_messages" in statement and "SELECT" in statement[:6]] == []

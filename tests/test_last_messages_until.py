@@ -1,4 +1,4 @@
-"""The newest messages of a session as it was at an earlier place."""
+"""The newest messages of a session as it was when a seq was its last."""
 
 import asyncio
 
@@ -38,15 +38,15 @@ def test_what_came_later_is_left_out(manager: SessionManager, window: dict, expe
     assert asyncio.run(manager.alast_messages("s", **window, until_seq=5)) == found
 
 
-def test_before_the_first_place_there_is_nothing(manager: SessionManager) -> None:
+def test_before_the_first_seq_there_is_nothing(manager: SessionManager) -> None:
     assert manager.last_messages("s", until_seq=0) == []
 
 
-def test_a_place_after_the_last_leaves_nothing_out(manager: SessionManager) -> None:
+def test_a_seq_after_the_last_leaves_nothing_out(manager: SessionManager) -> None:
     assert len(manager.last_messages("s", until_seq=1000)) == 6
 
 
-@pytest.mark.parametrize("place", [-1, "5", True, 2**63])
-def test_what_is_no_place_is_refused(manager: SessionManager, place: object) -> None:
+@pytest.mark.parametrize("bad", [-1, "5", True, 2**63])
+def test_what_is_no_seq_is_refused(manager: SessionManager, bad: object) -> None:
     with pytest.raises(InvalidInput, match="until_seq"):
-        manager.last_messages("s", until_seq=place)  # type: ignore[arg-type]
+        manager.last_messages("s", until_seq=bad)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.support import at_once
 from zep_memory_plugin import DatabaseUnavailable, Message, Session, SessionManager
-from zep_memory_plugin.database import DEADLINE
+from zep_memory_plugin.running.retrying import DEADLINE
 
 DRIVERS = ["sqlite", "sqlite+aiosqlite", "postgresql+psycopg", "postgresql+asyncpg"]
 SESSION = "session"
@@ -25,8 +25,8 @@ BATCH = 3
 
 def url_of(driver: str, request: pytest.FixtureRequest) -> str:
     fixture = "sqlite_url" if driver.startswith("sqlite") else "shared_postgres_url"
-    _, _, place = str(request.getfixturevalue(fixture)).partition(":")
-    return f"{driver}:{place}"
+    _, _, path = str(request.getfixturevalue(fixture)).partition(":")
+    return f"{driver}:{path}"
 
 
 @pytest.fixture(params=DRIVERS)
@@ -47,7 +47,7 @@ def batch(name: str) -> list[Message]:
 
 
 def stored_batches(manager: SessionManager) -> Counter[str]:
-    """Return how often each batch is stored, having checked that each is whole, in one piece and in its place."""
+    """Return how often each batch is stored, having checked that each is whole, in one piece and in order."""
     messages = manager.list_messages(SESSION)
     names: Counter[str] = Counter()
     for start in range(0, len(messages), BATCH):

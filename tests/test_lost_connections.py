@@ -18,7 +18,7 @@ from sqlalchemy.pool import StaticPool
 from tests.support import at_once
 from tests.support.proxy import Proxy
 from zep_memory_plugin import DatabaseUnavailable, Message, SessionManager
-from zep_memory_plugin.database import DEADLINE
+from zep_memory_plugin.running.retrying import DEADLINE
 
 SESSION = "session"
 PATIENCE = 20.0  # seconds until a test gives up waiting for what should come at once
@@ -193,8 +193,8 @@ def test_a_file_that_cannot_be_a_database_is_reported(letter: Path, driver: str)
         letter: "the file is not an SQLite database",
     }
 
-    for place, reason in reasons.items():
-        manager = SessionManager(f"{driver}:///{place}")
+    for path, reason in reasons.items():
+        manager = SessionManager(f"{driver}:///{path}")
         with pytest.raises(DatabaseUnavailable, match=reason):
             manager.list_sessions()
         with pytest.raises(DatabaseUnavailable, match=reason):

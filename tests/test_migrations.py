@@ -1,22 +1,20 @@
 """The migrations lead to the very tables that first use creates."""
 
-from datetime import UTC, datetime
+import os
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, event, inspect, text
 
+from tests.support import at_once
 from zep_memory_plugin import SchemaOutdated, SessionManager
 from zep_memory_plugin.migrations import configuration, upgrade
 from zep_memory_plugin.migrations.__main__ import main
-from zep_memory_plugin.schema import REVISION
-from zep_memory_plugin.tables import messages, metadata, sessions, tables_of
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+from zep_memory_plugin.running.schema import REVISION
+from zep_memory_plugin.tables import metadata, tables_of
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -32,24 +30,64 @@ def engine_of(url: str) -> Engine:
 
 def structure(engine: Engine) -> dict[str, object]:
     """Describe every table of ours, as the database itself does."""
-    there = inspect(engine)
+    inspector = inspect(engine)
     return {
         name: (
-            [{key: str(value) for key, value in column.items()} for column in there.get_columns(name)],
-            there.get_pk_constraint(name),
-            there.get_foreign_keys(name),
-            sorted(there.get_unique_constraints(name), key=str),
-            sorted(((index["name"], index["column_names"]) for index in there.get_indexes(name)), key=str),
+            [{key: repr(value) for key, value in column.items()} for column in inspector.get_columns(name)],
+            inspector.get_pk_constraint(name),
+            inspector.get_foreign_keys(name),
+            sorted(inspector.get_unique_constraints(name), key=str),
         )
-        for name in sorted(there.get_table_names())
+        for name in sorted(inspector.get_table_names())
     }
 
 
-def sqlite_text(engine: Engine) -> dict[str, str]:
-    """Return SQLite's own text of each table and index, white space folded."""
+def structure_at(url: str) -> dict[str, object]:
+    """Describe every table of ours in the database at *url*."""
+    engine = engine_of(url)
+    described = structure(engine)
+    engine.dispose()
+    return described
+
+
+def own_words(engine: Engine) -> dict[str, str]:
+    """Return the database's own text of each index, and SQLite's of each table, white space folded."""
+    catalogue = {
+        "sqlite": "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL",
+        "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+    }
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        return {name: " ".join(sql.split()) for name, sql in found}
+        rows = connection.execute(text(catalogue[engine.dialect.name]))
+        return {name: " ".join(words.split()) for name, words in rows}
+
+
+def upgrade_of(url: str) -> None:
+    """Upgrade the database in a connection of its own."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        upgrade(connection)
+    engine.dispose()
+
+
+def die_in_upgrade(url: str) -> None:
+    """Upgrade the database in a process that ends without a word before the table of summaries is made."""
+    engine = engine_of(url)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _die(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "CREATE TABLE zep_summaries" in statement:
+            os._exit(9)
+
+    with engine.connect() as connection:
+        upgrade(connection)
+
+
+def drop_tables(engine: Engine) -> None:
+    """Drop every table of ours: a virtual one before those that it consists of, messages before sessions."""
+    cascade = " CASCADE" if engine.dialect.name == "postgresql" else ""
+    with engine.connect() as connection:
+        for name in sorted(inspect(connection).get_table_names()):
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}{cascade}"))
 
 
 def of_another_database(difference: tuple[Any, ...]) -> bool:
@@ -57,23 +95,18 @@ def of_another_database(difference: tuple[Any, ...]) -> bool:
     return difference[0] == "add_table" and difference[1] not in tables_of("postgresql")
 
 
-def test_upgrade_from_empty_equals_the_tables_of_first_use(empty_url: str, request: pytest.FixtureRequest) -> None:
+def test_upgrade_from_empty_equals_the_tables_of_first_use(empty_url: str) -> None:
     """Columns, keys and indexes agree in the database's own words."""
-    upgraded = engine_of(empty_url)
-    with upgraded.connect() as connection:
-        upgrade(connection)
-    by_migration = structure(upgraded)
-    sql_by_migration = sqlite_text(upgraded) if upgraded.dialect.name == "sqlite" else {}
-    with upgraded.connect() as connection:
-        for name in by_migration:  # a virtual table goes before its own tables, messages before sessions
-            connection.execute(text(f"DROP TABLE IF EXISTS {name}" + (" CASCADE" if not sql_by_migration else "")))
+    engine = engine_of(empty_url)
+    upgrade_of(empty_url)
+    migrated = structure(engine), own_words(engine)
+    drop_tables(engine)
 
     with SessionManager(empty_url) as manager:
         manager.list_sessions()
 
-    assert structure(upgraded) == by_migration
-    assert sql_by_migration == {} or sqlite_text(upgraded) == sql_by_migration
-    upgraded.dispose()
+    assert (structure(engine), own_words(engine)) == migrated
+    engine.dispose()
 
 
 def test_alembic_sees_no_difference_to_the_tables(postgres_url: str) -> None:
@@ -98,11 +131,11 @@ def test_upgrade_of_a_current_database_changes_nothing(empty_url: str, capsys: p
     """The command can be run again."""
     with SessionManager(empty_url) as manager:
         manager.list_sessions()
-    before = structure(engine_of(empty_url))
+    before = structure_at(empty_url)
 
     main([empty_url])
 
-    assert structure(engine_of(empty_url)) == before
+    assert structure_at(empty_url) == before
     assert REVISION in capsys.readouterr().out
 
 
@@ -110,8 +143,10 @@ def test_another_revision_is_refused_with_the_command_that_upgrades(empty_url: s
     """Neither reading nor writing touches tables of another version."""
     with SessionManager(empty_url) as manager:
         manager.list_sessions()
-    with engine_of(empty_url).connect() as connection:
+    engine = engine_of(empty_url)
+    with engine.connect() as connection:
         connection.execute(text("UPDATE zep_schema_version SET version_num = '9999'"))
+    engine.dispose()
 
     with SessionManager(empty_url) as manager, pytest.raises(SchemaOutdated) as caught:
         manager.list_sessions()
@@ -121,52 +156,23 @@ def test_another_revision_is_refused_with_the_command_that_upgrades(empty_url: s
     assert "python -m zep_memory_plugin.migrations" in str(caught.value)
 
 
-def test_an_upgrade_makes_messages_of_an_older_version_searchable(empty_url: str) -> None:
-    """The index of search is filled from messages that were stored before there was one."""
-    with engine_of(empty_url).connect() as connection:
-        upgrade(connection, "0001")
-        store_old_messages(connection)
+def test_upgrades_at_once_are_made_once(empty_url: str) -> None:
+    """Who comes second waits for the first, and finds nothing left to do."""
+    with at_once.processes(upgrade_of, [(empty_url,)] * 3) as calls:
+        at_once.results(calls)
 
+    with SessionManager(empty_url) as manager:
+        assert manager.list_sessions() == []
+
+
+def test_an_upgrade_that_is_killed_leaves_nothing_behind(empty_url: str) -> None:
+    """All of it is one transaction, also on SQLite: the next one begins anew."""
+    process = at_once.FORKSERVER.Process(target=die_in_upgrade, args=(empty_url,))
+    process.start()
+    process.join()
+
+    assert process.exitcode == 9
+    assert structure_at(empty_url) == {}
     main([empty_url])
-
-    assert found_at(empty_url, "what is animal2x1") == ("s2", 1)
-
-
-def test_an_upgrade_fills_the_numbers_of_terms(postgres_url: str) -> None:
-    """What had its terms in a column of another type is found by their numbers."""
-    with engine_of(postgres_url).connect() as connection:
-        upgrade(connection, "0003")
-        store_old_messages(connection)
-        connection.execute(text("UPDATE zep_messages SET terms = 'an anim old'"))
-
-    main([postgres_url])
-
-    assert found_at(postgres_url, "what is animal1x2") == ("s1", 2)
-
-
-def store_old_messages(connection: Connection) -> None:
-    """Store two messages in each of two sessions, which nothing has put into an index."""
-    connection.execute(
-        sessions.insert(),
-        [
-            {"session_id": f"s{number}", "id": number, "uuid": uuid4(), "created_at": NOW, "updated_at": NOW}
-            | {"last_seq": 2}
-            for number in (1, 2)
-        ],
-    )
-    connection.execute(
-        messages.insert(),
-        [
-            {"session_id": f"s{number}", "seq": seq, "uuid": uuid4(), "role": "user", "role_type": "user"}
-            | {"content": f"an animal{number}x{seq} of old", "token_count": 4, "created_at": NOW}
-            for number in (1, 2)
-            for seq in (1, 2)
-        ],
-    )
-
-
-def found_at(url: str, question: str) -> tuple[str, int | None]:
-    """Return where the best answer to *question* is."""
-    with SessionManager(url) as manager:
-        (found, *_) = manager.search_memory(question)
-        return found.session_id, found.message and found.message.seq
+    with SessionManager(empty_url) as manager:
+        assert manager.list_sessions() == []

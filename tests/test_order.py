@@ -50,7 +50,7 @@ class Reader:
         self.tail: list[str] = []
 
     def poll(self) -> None:
-        """Read once more; what was there before must be there again, in the same place."""
+        """Read once more; what was there before must be there again, and come first."""
         before, self.history = self.history, self._whole()
         assert self.history[: len(before)] == before
         self.tail += self._after(len(self.tail))
@@ -73,7 +73,7 @@ def poll_until_done(readers: Sequence[Reader], calls: Sequence[Future[None]]) ->
 
 
 def assert_complete(manager: SessionManager, sessions: int, writers: Sequence[str], appends: int) -> None:
-    """Check that each pair is there, side by side, in its writer's order, and that no place is empty."""
+    """Check that each pair is there, side by side, in its writer's order, and that no seq is left out."""
     appended: dict[str, list[list[str]]] = {f"session-{number}": [] for number in range(sessions)}
     for number in range(appends):
         appended[f"session-{number % sessions}"] += [contents(pair(writer, number)) for writer in writers]
@@ -82,7 +82,7 @@ def assert_complete(manager: SessionManager, sessions: int, writers: Sequence[st
         texts = contents(stored)
 
         assert [message.seq for message in stored] == list(range(1, len(stored) + 1))
-        assert sorted(texts[place : place + 2] for place in range(0, len(texts), 2)) == sorted(pairs)
+        assert sorted(texts[first : first + 2] for first in range(0, len(texts), 2)) == sorted(pairs)
         for writer in writers:
             numbers = [int(text.split()[1]) for text in texts if text.startswith(f"{writer} ")]
             assert numbers == sorted(numbers)

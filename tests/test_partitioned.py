@@ -5,40 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, create_mock_engine, event, insert, text
-from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy import Engine, create_engine, event, text
 
 from zep_memory_plugin import Message, Session, SessionExists, SessionManager, Summary, User
-from zep_memory_plugin.schema import REVISION
-from zep_memory_plugin.tables import metadata, schema_version, tables_of
+from zep_memory_plugin.cli.describing import statements
 
 PARTITIONS = 4
 SESSION = "session"
-
-
-def statements() -> list[str]:
-    """Return the statements that create the tables of first use."""
-    written: list[str] = []
-    recorder = create_mock_engine("postgresql+psycopg://", lambda statement, *_: written.append(ddl_of(statement)))
-
-    def ddl_of(statement: ExecutableDDLElement) -> str:
-        return str(statement.compile(dialect=recorder.dialect)).strip()
-
-    metadata.create_all(recorder, tables=tables_of("postgresql"), checkfirst=False)
-    return written
-
-
-def partitioned(statement: str) -> list[str]:
-    """Return *statement* so that the table it creates, if it is one with sessions in it, is partitioned by them."""
-    table = re.match(r"CREATE TABLE (\w+)", statement)
-    if not (table and re.search(r"\bsession_id\b", statement)):
-        return [statement]
-    parts = [
-        f"CREATE TABLE {table[1]}_{part} PARTITION OF {table[1]}"
-        f" FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {part})"
-        for part in range(PARTITIONS)
-    ]
-    return [f"{statement} PARTITION BY HASH (session_id)", *parts]
 
 
 @pytest.fixture
@@ -46,16 +19,14 @@ def engine(postgres_url: str) -> Iterator[Engine]:
     """An engine on a database whose every table with sessions in it has four partitions."""
     engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
-        for statement in statements():
-            for part in partitioned(statement):
-                connection.exec_driver_sql(part)
-        connection.execute(insert(schema_version).values(version_num=REVISION))
+        for statement in statements("postgresql", PARTITIONS):
+            connection.exec_driver_sql(statement)
     yield engine
     engine.dispose()
 
 
 def talk(count: int) -> list[Message]:
-    return [Message(role=("user", "assistant")[place % 2], content=f"text {place}") for place in range(count)]
+    return [Message(role=("user", "assistant")[number % 2], content=f"text {number}") for number in range(count)]
 
 
 def rows(engine: Engine, table: str) -> list[int]:
@@ -76,7 +47,7 @@ def test_sessions_are_spread_over_the_partitions(engine: Engine) -> None:
 
 
 def test_an_append_is_one_statement_there_too(engine: Engine) -> None:
-    """It puts a message whose uuid is known in the place that this has."""
+    """It updates a message whose uuid is known, which keeps its seq."""
     sent: list[str] = []
     with SessionManager(engine) as manager:
         first = manager.add_memory(SESSION, talk(3))
@@ -103,6 +74,7 @@ def test_a_session_is_read_from_its_partition_alone(engine: Engine) -> None:
     scanned = set(re.findall(r" on (zep_\w+)_\d ", plan))
     assert {table: len(set(re.findall(rf" on ({table}_\d) ", plan))) for table in scanned} == {
         "zep_messages": 1,
+        "zep_sessions": 1,
         "zep_summaries": 1,
     }
 
@@ -118,6 +90,8 @@ def test_a_session_lives_its_whole_life_in_its_partition(engine: Engine) -> None
         manager.update_session(Session(session_id=SESSION, metadata={"b": 2}))
         manager.fork_session(SESSION, "fork", until_uuid=stored[2].uuid)
         manager.replace_memory("fork", stored[:2])
+        manager.rename_session("fork", "renamed")
+        assert [message.uuid for message in manager.list_messages("renamed")] == [one.uuid for one in stored[:2]]
         manager.delete_messages(SESSION, [stored[5].uuid or ""])
         manager.delete_session(SESSION)
         assert manager.list_messages(SESSION) == []
@@ -131,7 +105,7 @@ def test_a_session_lives_its_whole_life_in_its_partition(engine: Engine) -> None
         report = manager.purge(batch_size=2)
 
         assert (report.sessions, report.messages, report.summaries) == (1, 7, 2)
-        assert [session.session_id for session in manager.list_sessions()] == ["fork"]
+        assert [session.session_id for session in manager.list_sessions()] == ["renamed"]
         manager.delete_user("owner")
         assert manager.list_sessions() == []
     tables = ("zep_sessions", "zep_messages", "zep_summaries")

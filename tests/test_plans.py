@@ -5,7 +5,7 @@ The statements are those that the library sends, caught on an engine of the appl
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, insert
 
 from tests.support.postgres import PostgresServer
-from zep_memory_plugin import Message, SessionManager
+from zep_memory_plugin import Message, Session, SessionManager
+from zep_memory_plugin.moments import hour_of, microseconds
 from zep_memory_plugin.tables import sessions
 
 LONG = "long"
@@ -40,19 +41,56 @@ PAGES: dict[str, tuple[Call, str, str]] = {
         "(id>?)",
     ),
     "a page of a user's sessions": (
-        lambda manager: manager.get_user_sessions("user-7", 20, 1),
+        lambda manager: manager.get_user_sessions("user-7", 5, 1),
         "ix_zep_sessions_user_id_id",
         "(user_id=? AND id>?)",
     ),
 }
+BY_ACTIVITY: dict[str, tuple[Call, str, str]] = {
+    "the first page": (lambda manager: active_page(manager), "ix_zep_sessions_active", ""),
+    "a page far down": (lambda manager: active_page(manager, cursor=FAR), "ix_zep_sessions_active", "<"),
+    "a user's first page": (
+        lambda manager: active_page(manager, user_id="user-7"),
+        "ix_zep_sessions_user_active",
+        "user_id=?",
+    ),
+    "a user's page far down": (
+        lambda manager: active_page(manager, user_id="user-7", cursor=FAR),
+        "ix_zep_sessions_user_active",
+        "user_id=? AND active_hour<",
+    ),
+    "deleted ones": (lambda manager: active_page(manager, deleted=True), "ix_zep_sessions_deleted_active", ""),
+    "deleted ones of a user": (
+        lambda manager: active_page(manager, user_id="user-7", deleted=True),
+        "ix_zep_sessions_user_deleted_active",
+        "user_id=?",
+    ),
+}
+YEAR = datetime(2020, 1, 1, tzinfo=UTC)
+FAR = f"{microseconds(YEAR + timedelta(hours=1_000))}-1100"
+"""A cursor a thousand sessions of 5,000 before the end of the listing."""
+
+
+GROUP = 33
+"""Rows that Postgres reads at least before it puts what it has read in order."""
+
+SEARCH = "SEARCH zep_messages USING "
+
+
+def active_page(manager: SessionManager, **options: Any) -> object:
+    return manager.list_sessions(5, order="active", with_preview=True, **options)
 
 
 def messages(count: int) -> list[Message]:
-    return [Message(role=("user", "assistant")[place % 2], content="text") for place in range(count)]
+    return [Message(role=("user", "assistant")[number % 2], content="text") for number in range(count)]
+
+
+def at(moment: datetime) -> Message:
+    return Message(role="user", content="x", created_at=moment)
 
 
 def fill(engine: Engine) -> None:
-    """Store a session of 10,000 messages of a token each, one of 20, and 5,000 of 500 users, few of them deleted."""
+    """Store a session of 10,000 messages of a token each, one of 20, and 5,000 of 500 users, a fifth deleted."""
     with SessionManager(engine) as manager:
         manager.add_memory(LONG, messages(10_000))
         manager.add_memory(SHORT, messages(20))
@@ -68,6 +106,9 @@ def fill(engine: Engine) -> None:
             "uuid": uuid4(),
             "id": 100 + number,
             **same,
+            "last_active_at": YEAR + timedelta(hours=number),
+            "active_hour": hour_of(YEAR) + number,
+            "deleted_at": now if number >= 4_000 else None,
         }
         for number in range(5_000)
     ]
@@ -181,6 +222,24 @@ def test_postgres_touches_20_rows_for_the_newest_20(postgres: Engine, read: str)
     assert plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"] < 10
 
 
+@pytest.mark.parametrize("read", NEWEST)
+def test_postgres_touches_few_rows_before_it_knows_the_tables(postgres_url: str, read: str) -> None:
+    """As in the first minute, or where nobody ever runs ANALYZE."""
+    engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    with SessionManager(engine) as manager:
+        for _ in range(6):
+            manager.add_memory(LONG, messages(1_000))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ALTER TABLE zep_messages SET (autovacuum_enabled = off)")
+
+    (statement,) = sent_by(engine, lambda manager: NEWEST[read](manager, LONG))
+    plan = postgres_plan(engine, statement)
+
+    engine.dispose()
+    assert rows_touched(plan, "zep_messages") <= 40
+    assert plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"] < 20
+
+
 @pytest.mark.parametrize("read", WINDOWS)
 def test_postgres_touches_few_rows_for_a_window(postgres: Engine, read: str) -> None:
     """Once to find where the window starts, once to read it."""
@@ -199,7 +258,7 @@ def test_sqlite_reads_the_newest_20_along_the_key(sqlite: Engine, read: str) -> 
 
     plan = sqlite_plan(sqlite, statement)
 
-    assert "SEARCH zep_messages USING PRIMARY KEY (session_id=?)" in plan
+    assert "SEARCH zep_messages USING PRIMARY KEY (session_id=? AND seq>?)" in plan
     assert [line for line in plan if "TEMP B-TREE" in line or "SCAN zep_" in line] == []
 
 
@@ -215,13 +274,17 @@ def test_sqlite_does_no_more_in_a_long_session(sqlite: Engine, read: str) -> Non
 
 @pytest.mark.parametrize("page", PAGES)
 def test_postgres_finds_a_page_by_its_index(postgres: Engine, page: str) -> None:
+    """Twice where writers may be under way: the second time up to the last id of the first."""
     call, index, _ = PAGES[page]
-    (statement,) = sent_by(postgres, call)
+    statements = [sent for sent in sent_by(postgres, call) if "FROM zep_sessions" in sent[0]]
 
-    plan = postgres_plan(postgres, statement)
+    plans = [postgres_plan(postgres, statement) for statement in statements]
 
-    assert {node["Index Name"] for node in plan if "Index Name" in node} == {index}
-    assert rows_touched(plan, "zep_sessions") <= 20
+    assert 1 <= len(plans) <= 2
+    for plan in plans:
+        # Of a user with few sessions all may be read, by another index of theirs, and put in order.
+        assert {node["Index Name"] for node in plan if "Index Name" in node} <= {index, "ix_zep_sessions_user_active"}
+        assert rows_touched(plan, "zep_sessions") <= 20
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -230,6 +293,67 @@ def test_sqlite_finds_a_page_by_its_index(sqlite: Engine, page: str) -> None:
     (statement,) = sent_by(sqlite, call)
 
     assert sqlite_plan(sqlite, statement) == [f"SEARCH zep_sessions USING INDEX {index} {condition}"]
+
+
+@pytest.mark.parametrize("page", BY_ACTIVITY)
+def test_postgres_finds_a_page_by_activity_in_one_index_range(postgres: Engine, page: str) -> None:
+    """Few more sessions are read than are shown, with those that were active in the same hour put in order."""
+    call, index, _ = BY_ACTIVITY[page]
+    (statement,) = sent_by(postgres, call)
+
+    plan = postgres_plan(postgres, statement)
+
+    assert {name for node in plan if "sessions" in (name := node.get("Index Name", ""))} == {index}
+    assert rows_touched(plan, "zep_sessions") <= GROUP
+
+
+@pytest.mark.parametrize("page", BY_ACTIVITY)
+def test_sqlite_finds_a_page_by_activity_in_one_index_range(sqlite: Engine, page: str) -> None:
+    call, index, condition = BY_ACTIVITY[page]
+    (statement,) = sent_by(sqlite, call)
+
+    on_sessions, *others = [line for line in sqlite_plan(sqlite, statement) if "SCALAR" not in line]
+
+    assert f"zep_sessions USING INDEX {index}" in on_sessions
+    assert condition in on_sessions
+    assert [line[: len(SEARCH)] for line in others[:2]] == [SEARCH] * 2
+    assert re.fullmatch("USE TEMP B-TREE FOR (RIGHT PART|LAST 2 TERMS) OF ORDER BY", *others[2:])
+
+
+def test_appends_within_an_hour_write_to_no_index_of_sessions(postgres_url: str) -> None:
+    """Postgres can leave all indexes alone only while no column of any has changed."""
+    engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"), pool_size=1, max_overflow=0)
+    with SessionManager(engine) as manager:
+        manager.add_session(Session(session_id="s", user_id="alice", created_at=YEAR), create_user=True)
+        for minute in range(1, 21):
+            manager.add_memory("s", [at(YEAR + timedelta(minutes=minute))], user_id="alice")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+
+    with engine.connect() as connection:
+        counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'zep_sessions'"
+        updates, hot = connection.exec_driver_sql(counts).one()
+
+    engine.dispose()
+    assert updates == hot == 20
+
+
+def test_sqlite_names_the_hour_of_a_session_only_when_it_has_changed(tmp_path: Path) -> None:
+    """Naming an indexed column makes SQLite write to its indexes."""
+    engine = create_engine(f"sqlite:///{tmp_path}/zep.db")
+    sent: list[str] = []
+    with SessionManager(engine) as manager:
+        manager.add_session(Session(session_id="s", created_at=YEAR))
+        event.listen(engine, "before_cursor_execute", lambda *call: sent.append(call[2]))
+
+        for minute in (30, 59, 60, 61):
+            manager.add_memory("s", [at(YEAR + timedelta(minutes=minute))])
+            sent.append(f"after {minute}")
+
+    engine.dispose()
+    told = [statement for statement in sent if "SET active_hour" in statement or "after" in statement]
+    assert [each for each in told if "after" in each] == ["after 30", "after 59", "after 60", "after 61"]
+    assert [told.index(each) for each in told if "SET" in each] == [2]
 
 
 @pytest.mark.parametrize("table", ["zep_messages", "zep_sessions"])

@@ -1,10 +1,10 @@
-"""Connections of a manager's own: in what order callers get them."""
+"""Callers get the connections of a manager's own in turn: who waits longest is next."""
 
 import asyncio
 
 from tests.support.proxy import Proxy
 from zep_memory_plugin import SessionManager
-from zep_memory_plugin.engines import CONNECTIONS
+from zep_memory_plugin.running.engines import CONNECTIONS
 
 DELAY = 0.02
 CALLERS = 4 * CONNECTIONS

@@ -1,4 +1,4 @@
-"""What a model is shown of a session when it has room for so many tokens."""
+"""A model with room for so many tokens is shown whole turns: the newest, and the system message at the head."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
-from zep_memory_plugin.core import prompts
+from zep_memory_plugin.core import windows
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_newest_whole_turns_and_the_head_are_shown(
     assert shown(manager, "s", max_tokens) == expected
 
 
-def test_the_head_is_what_is_first_now(manager: SessionManager) -> None:
+def test_the_head_is_the_live_message_that_is_first(manager: SessionManager) -> None:
     stored = manager.add_memory("s", conversation("usuaua"))
     manager.delete_messages("s", [stored[0].uuid])
 
@@ -94,7 +94,8 @@ def test_a_read_looks_at_its_own_session_alone(manager: SessionManager, database
         manager.add_memory(f"session-{number}", conversation("ua" * 50))
     engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
-    query = prompts.FITTING.params(session="session-1", tokens=1000)
+    window = windows.Window(by_count=False, by_tokens=True, whole_turns=True, with_head=True)
+    query = windows.statement(window).statement.params(session="session-1", tokens=1000, count=1000)
 
     with engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE")

@@ -109,8 +109,10 @@ class Conversations(RuleBasedStateMachine):
     def begin(self, first: list[Message], second: list[Message], third: list[Message]) -> None:
         """Begin with something to work on: most calls on an empty database say only that nothing is there."""
         known = [
-            Message(role=("user", "assistant")[place % 2], content="a", uuid=UUIDS[place], metadata={"a": {"e": place}})
-            for place in range(4)
+            Message(
+                role=("user", "assistant")[number % 2], content="a", uuid=UUIDS[number], metadata={"a": {"e": number}}
+            )
+            for number in range(4)
         ]
         self.do("add_user", User(user_id="alice"))
         self.do("add_memory", "s1", [*known, *first], user_id="alice")
@@ -163,6 +165,10 @@ class Conversations(RuleBasedStateMachine):
     @rule(session=sessions, new=sessions, until=st.none() | uuids)
     def fork_session(self, session: str, new: str, until: UUID | None) -> None:
         self.do("fork_session", session, new, until_uuid=until)
+
+    @rule(session=sessions, new=sessions)
+    def rename_session(self, session: str, new: str) -> None:
+        self.do("rename_session", session, new)
 
     @rule(session=sessions, uuid=uuids, content=st.sampled_from(["short", "longer", "é 文 😀"]))
     def add_summary(self, session: str, uuid: UUID, content: str) -> None:
@@ -257,8 +263,8 @@ def test_any_text_and_json_comes_back_as_it_was(database_url: str) -> None:
         comes_back()
 
 
-def pages(read: Callable[..., list[Any]], place: str, sizes: list[int]) -> Iterator[list[Any]]:
-    """Read page after page, of *sizes* in turn, each after the *place* of the last item of the one before."""
+def pages(read: Callable[..., list[Any]], order: str, sizes: list[int]) -> Iterator[list[Any]]:
+    """Read page after page, of *sizes* in turn, each after the *order* of the last item of the one before."""
     cursor = 0
     for size in cycle(sizes):
         page = read(limit=size, cursor=cursor)
@@ -266,14 +272,14 @@ def pages(read: Callable[..., list[Any]], place: str, sizes: list[int]) -> Itera
             return
         assert len(page) <= size
         yield page
-        cursor = getattr(page[-1], place)
+        cursor = getattr(page[-1], order)
 
 
 def test_pages_of_any_sizes_are_the_whole(database_url: str) -> None:
     """Of messages, sessions and a user's sessions, some of which are deleted."""
     with SessionManager(database_url) as manager:
         stored = manager.add_memory("session-0", [Message(role="user", content=str(n)) for n in range(23)])
-        manager.delete_messages("session-0", [stored[place].uuid or "" for place in (0, 7, 8, 22)])
+        manager.delete_messages("session-0", [stored[position].uuid or "" for position in (0, 7, 8, 22)])
         for number in range(1, 17):
             manager.add_memory(f"session-{number}", stored[:1], user_id=USERS[number % 2])
         for number in (1, 4, 5, 16):
@@ -288,8 +294,8 @@ def test_pages_of_any_sizes_are_the_whole(database_url: str) -> None:
         @settings(CHECKS, max_examples=20)
         @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4))
         def are_the_whole(sizes: list[int]) -> None:
-            for read, place in whole.items():
-                assert list(chain.from_iterable(pages(read, place, sizes))) == read()
+            for read, order in whole.items():
+                assert list(chain.from_iterable(pages(read, order, sizes))) == read()
             chunks = list(manager.list_all_sessions(sizes[0]))
             assert list(chain.from_iterable(chunks)) == manager.list_sessions()
             assert {len(chunk) for chunk in chunks[:-1]} <= {sizes[0]}

@@ -23,7 +23,7 @@ def fill(engine: Engine) -> None:
     """Store 600 sessions of 20 messages, of 60 users, and one of 5,500."""
     with SessionManager(engine) as manager:
         for number in range(600):
-            talk = [" ".join(WORDS[number * place * step % 400] for step in (1, 3, 7)) for place in range(20)]
+            talk = [" ".join(WORDS[number * position * step % 400] for step in (1, 3, 7)) for position in range(20)]
             new = [Message(role="user", content=content) for content in talk]
             manager.add_memory(f"session-{number}", new, user_id=f"user-{number % 60}")
         manager.add_memory("long", [Message(role="user", content=WORDS[n % 400]) for n in range(5_500)])

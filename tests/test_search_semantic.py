@@ -11,7 +11,7 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from llama_index.core.embeddings import MockEmbedding
 
-from zep_memory_plugin import InvalidInput, Message, SearchResult, SessionManager
+from zep_memory_plugin import InvalidInput, Message, SearchResult, SessionManager, SessionOwnedByAnotherUser
 
 TOPICS = (("lynx", "cat", "tiger"), ("sea", "river", "rain"), ("bread", "cake", "soup"), ("train", "car", "road"))
 """Words that mean about the same stand together."""
@@ -64,7 +64,7 @@ def test_a_message_is_found_by_its_meaning(manager: SessionManager, scope: dict[
 
 
 @pytest.mark.parametrize("scope", SCOPES, ids=["session", "user", "everything"])
-def test_hybrid_finds_by_words_and_by_meaning(manager: SessionManager, scope: dict[str, Any]) -> None:
+def test_a_hybrid_search_finds_by_words_and_by_meaning(manager: SessionManager, scope: dict[str, Any]) -> None:
     filler = [f"thing{number}" for number in range(20)]
     manager.add_memory("s", said("a cat", *filler, "Xylophone", *filler, "a cat and a xylophone"), user_id="u")
 
@@ -84,7 +84,8 @@ def test_what_is_deleted_or_anothers_is_not_found_by_meaning(manager: SessionMan
     for mode in ("semantic", "hybrid"):
         assert contents(manager.search_memory("lynx", mode=mode, user_id="u")) == ["a cat"]
         assert contents(manager.search_memory("lynx", mode=mode, session_id="s")) == ["a cat"]
-        assert contents(manager.search_memory("lynx", mode=mode, session_id="t", user_id="u")) == []
+        with pytest.raises(SessionOwnedByAnotherUser):
+            manager.search_memory("lynx", mode=mode, session_id="t", user_id="u")
         assert set(contents(manager.search_memory("lynx", mode=mode))) == {"a cat", "a tiger"}
 
 
@@ -146,6 +147,20 @@ def test_async_callers_and_the_frameworks_embedders_are_served(url: str) -> None
     assert len(asyncio.run(search(MockEmbedding(embed_dim=3), "llama-index"))) == 1
 
 
+async def aembed(texts: list[str]) -> list[list[float]]:
+    await asyncio.sleep(0)
+    return embed(texts)
+
+
+def test_a_function_that_embeds_may_be_async(url: str) -> None:
+    """A blocking caller waits for it, an async one awaits it."""
+    with SessionManager(url, embedder=aembed) as manager:
+        manager.add_memory("s", said("a lynx", "a cake"))
+
+        assert contents(manager.search_memory("a cake", mode="semantic", limit=1)) == ["a cake"]
+        assert contents(asyncio.run(manager.asearch_memory("a cake", mode="semantic", limit=1))) == ["a cake"]
+
+
 def test_pgvector_searches_everything_through_its_index(pgvector_url: str) -> None:
     with SessionManager(pgvector_url, embedder=embed) as manager:
         manager.add_memory("s", said("a lynx", "rain"))
@@ -161,7 +176,7 @@ def test_pgvector_searches_everything_through_its_index(pgvector_url: str) -> No
 
 
 @pytest.mark.parametrize("mode", ["semantic", "hybrid"])
-def test_meaning_needs_an_embedder(sqlite_url: str, mode: Any) -> None:
+def test_a_search_by_meaning_needs_an_embedder(sqlite_url: str, mode: Any) -> None:
     with SessionManager(sqlite_url) as manager, pytest.raises(InvalidInput, match="give SessionManager an embedder"):
         manager.search_memory("lynx", mode=mode)
 

@@ -1,7 +1,11 @@
 """`use_session` names the session that surrounds a block of code."""
 
 import asyncio
+import gc
 import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextvars import copy_context
 
 import pytest
 
@@ -64,3 +68,150 @@ def test_a_worker_thread_of_a_task_sees_its_session_and_a_new_thread_none() -> N
     asyncio.run(run())
 
     assert seen == [CurrentSession("a"), None]
+
+
+def steps_of(name: str) -> Iterator[str | None]:
+    """Say in each of five steps whose it is."""
+    with use_session(name):
+        for _ in range(5):
+            yield named()
+
+
+def named() -> str | None:
+    session = current_session()
+    return None if session is None else session.session_id
+
+
+async def named_in_task() -> str | None:
+    await asyncio.sleep(0)
+    return named()
+
+
+async def asteps_of(name: str) -> AsyncIterator[list[str | None]]:
+    """Say in each of five steps whose it is, in it, in a thread of it and in a task of it."""
+    with use_session(name):
+        for _ in range(5):
+            yield [named(), await asyncio.to_thread(named), await asyncio.create_task(named_in_task())]
+
+
+def test_generators_side_by_side_are_each_in_their_own_session() -> None:
+    alice, bob = steps_of("alice"), steps_of("bob")
+
+    assert [next(alice), next(bob), next(alice), next(bob), next(bob)] == ["alice", "bob", "alice", "bob", "bob"]
+    assert current_session() is None
+
+    alice.close()
+    assert next(bob) == "bob"
+
+
+def test_a_generator_is_in_its_session_whoever_steps_it() -> None:
+    """A web framework makes each step in a thread, with a copy of the context from before the first step."""
+    assert [copy_context().run(next, steps) for steps in [steps_of("alice")] * 5] == ["alice"] * 5
+
+
+def test_a_generator_that_is_closed_in_another_context_raises_nothing() -> None:
+    steps = steps_of("alice")
+    copy_context().run(next, steps)
+
+    steps.close()
+
+    assert current_session() is None
+
+
+def test_a_generator_that_was_forgotten_leaves_nothing() -> None:
+    steps = steps_of("alice")
+    next(steps)
+
+    del steps
+    gc.collect()
+
+    assert current_session() is None
+
+
+def test_blocks_around_and_inside_a_generator_nest() -> None:
+    def outer() -> Iterator[str | None]:
+        with use_session("outer"):
+            yield named()
+            yield from inner()
+            yield named()
+
+    def inner() -> Iterator[str | None]:
+        yield named()
+        with ExitStack() as stack:
+            stack.enter_context(use_session("inner"))
+            yield named()
+
+    with use_session("around"):
+        seen = [(step, named()) for step in outer()]
+
+    assert seen == [(name, "around") for name in ("outer", "outer", "inner", "outer")]
+
+
+def test_async_generators_of_one_task_and_what_they_start_are_each_in_their_own_session() -> None:
+    async def side_by_side() -> list[list[str | None]]:
+        alice, bob = asteps_of("alice"), asteps_of("bob")
+        seen = [await anext(steps) for steps in (alice, bob, alice, bob)]
+        seen.append([named(), await asyncio.to_thread(named), await asyncio.create_task(named_in_task())])
+        with use_session("carol"):
+            seen.append([named(), *(await anext(alice))[:1], await asyncio.create_task(named_in_task())])
+        await alice.aclose()  # type: ignore[attr-defined]  # an iterator to the type checker
+        await bob.aclose()  # type: ignore[attr-defined]  # an iterator to the type checker
+        return [*seen, [named()]]
+
+    alice, bob, nobody = ["alice"] * 3, ["bob"] * 3, [None] * 3
+    seen = [alice, bob, alice, bob, nobody, ["carol", "alice", "carol"], [None]]
+    assert asyncio.run(side_by_side()) == seen
+
+
+def test_a_task_goes_on_without_the_session_of_a_generator_that_it_left_early() -> None:
+    faults: list[object] = []
+
+    async def leave() -> list[str | None]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        async for _ in asteps_of("carol"):
+            break
+        return [named(), await asyncio.to_thread(named), await asyncio.create_task(named_in_task())]
+
+    assert asyncio.run(leave()) == [None] * 3
+    assert faults == []
+
+
+def test_a_context_manager_made_of_a_generator_holds_in_its_own_block() -> None:
+    @contextmanager
+    def session_of(name: str) -> Iterator[None]:
+        with use_session(name):
+            yield
+
+    @asynccontextmanager
+    async def asession_of(name: str) -> AsyncIterator[None]:
+        with use_session(name):
+            yield
+
+    async def awaited() -> list[str | None]:
+        async with asession_of("alice"):
+            return [named(), await asyncio.create_task(named_in_task())]
+
+    with session_of("alice"):
+        assert named() == "alice"
+    assert asyncio.run(awaited()) == ["alice"] * 2
+    assert current_session() is None
+
+
+def test_where_it_is_unknown_which_of_two_sessions_holds_none_does() -> None:
+    """A task that a generator starts inside a block that surrounds only this step."""
+
+    async def doubtful() -> str | None:
+        steps = asteps_of("alice")
+        await anext(steps)
+        with use_session("bob"):
+            _, _, of_task = await anext(steps)
+        await steps.aclose()  # type: ignore[attr-defined]  # an iterator to the type checker
+        return of_task
+
+    assert asyncio.run(doubtful()) is None
+
+
+def test_a_decorated_function_is_in_the_session_each_time() -> None:
+    decorated = use_session("alice")(named)
+
+    assert [decorated(), decorated(), named()] == ["alice", "alice", None]

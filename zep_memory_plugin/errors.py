@@ -3,13 +3,17 @@
 ```
 ZepMemoryError
 ├── NotFound (LookupError)        SessionNotFound · UserNotFound · MessageNotFound
-├── Conflict                      SessionExists · UserExists · SessionOwnedByAnotherUser (PermissionError)
+├── Conflict                      SessionChanged · SessionExists · StateChanged · UserExists
+│                                 SessionOwnedByAnotherUser (PermissionError)
+├── NotForOneUser (PermissionError)  a manager of one user was asked for more
 ├── InvalidInput (ValueError)     a value is out of bounds; nothing was stored
 ├── SchemaOutdated                the tables are of another version of this package
+├── SchemaIncomplete              a table was dropped that cannot be made again
 └── DatabaseUnavailable (ConnectionError)
 ```
 
-Messages never hold text of a conversation, a password or a driver's words; the driver's error is `__cause__`.
+Messages never hold text of a conversation, a password or a driver's words. The driver's error is not their cause
+either, as tracebacks print that; a note says of what kind it was and where it came from.
 """
 
 from typing import Any
@@ -20,6 +24,9 @@ SHOWN_LENGTH = 60
 
 class ZepMemoryError(Exception):
     """Any error this package raises by itself."""
+
+    code: str | None = None
+    """The database's own name of what went wrong, where it has one: an SQLSTATE, or SQLite's name of its code."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By its text, not by what its own constructor takes: it must survive the way between two processes.
@@ -69,6 +76,26 @@ class SessionExists(Conflict):
         super().__init__(f"session {shown(session_id)} {state}")
 
 
+class SessionChanged(Conflict):
+    """The session is of another revision than the call expects: somebody has written meanwhile."""
+
+    def __init__(self, session_id: str, expected: int, revision: int) -> None:
+        self.session_id = session_id
+        self.expected = expected
+        self.revision = revision
+        super().__init__(f"session {shown(session_id)} is at revision {revision}, not {expected}; read it again")
+
+
+class StateChanged(Conflict):
+    """The state of a session or user is of another revision than the call expects: somebody has written meanwhile."""
+
+    def __init__(self, key: str, expected: int, revision: int) -> None:
+        self.key = key
+        self.expected = expected
+        self.revision = revision
+        super().__init__(f"the state of {shown(key)} is at revision {revision}, not {expected}; read it again")
+
+
 class UserExists(Conflict):
     """A user with this id is stored already."""
 
@@ -86,6 +113,14 @@ class SessionOwnedByAnotherUser(Conflict, PermissionError):
         super().__init__(f"session {shown(session_id)} does not belong to user {shown(user_id)}")
 
 
+class NotForOneUser(ZepMemoryError, PermissionError):
+    """The call concerns more than the one user that the manager is for."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        super().__init__(f"{method} concerns all users; call it on a manager that is not for one user")
+
+
 class InvalidInput(ZepMemoryError, ValueError):
     """A value is of the wrong type or out of bounds; nothing was stored."""
 
@@ -100,9 +135,21 @@ class SchemaOutdated(ZepMemoryError):
     def __init__(self, found: str | None, needed: str) -> None:
         self.found = found
         self.needed = needed
+        at = "has tables of no schema revision" if found is None else f"is at schema revision {found!r}"
         super().__init__(
-            f"the database is at schema revision {found!r}, this version needs {needed!r}; run "
+            f"the database {at}, this version needs {needed!r}; run "
             f"`python -m zep_memory_plugin.migrations DATABASE_URL` with the version that wrote it or a newer one"
+        )
+
+
+class SchemaIncomplete(ZepMemoryError):
+    """A table was dropped, and what is left needs what it held."""
+
+    def __init__(self, missing: str, left: str) -> None:
+        self.missing = missing
+        super().__init__(
+            f"the table {missing} was dropped while {left} has rows, so nobody knows whose these are; "
+            f"restore it from a backup, or drop the others to begin anew",
         )
 
 

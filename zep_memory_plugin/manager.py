@@ -2,39 +2,56 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date, datetime, timedelta
+from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self, Unpack
 from uuid import UUID
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from . import core
-from .core.batches import TokenCounter, estimated_tokens
-from .database import Database
-from .dialects import JsonScalar
-from .embedding import Embedder, aasking, aembed, aembed_all, asking, embed, embed_all, embedding_of
-from .errors import DatabaseUnavailable
+from . import core, flows, tenants
+from .core.batches import estimated_tokens
+from .errors import ZepMemoryError
 from .models import (
+    Branch,
     Memory,
     Message,
-    MessageStatus,
-    Metadata,
+    PurgeProgress,
     PurgeReport,
-    SearchMode,
     SearchResult,
-    SearchScope,
     Session,
+    SessionResult,
+    State,
+    Stats,
+    Summarizer,
     Summary,
+    TransferReport,
     User,
 )
-from .summarizing import Summarizer, asummarize, summarize
-
-if TYPE_CHECKING:
-    from .core.purge import Progress
-    from .core.search._protocol import Progress as SearchProgress
+from .running.runner import Runner
+from .types import (
+    Durability,
+    Embedder,
+    JsonScalar,
+    KnownRule,
+    LentConnection,
+    MessageStatus,
+    Metadata,
+    Pooler,
+    RebuildProgress,
+    SearchMode,
+    SearchOptions,
+    SessionOrder,
+    TokenCounter,
+    TransferFormat,
+    TransferProgress,
+    TransferSource,
+    TransferTarget,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,44 +60,61 @@ class SessionManager:
     """Keeps conversations in sessions, in a database of the application.
 
     *database* is a URL (`sqlite:///file.db`, `sqlite://` for memory, `postgresql://…`, `sqlite+aiosqlite://…`,
-    `postgresql+asyncpg://…`) or an engine of the application, which is used as it is and never disposed of. The tables
-    are created on first use; making a manager does no I/O.
+    `postgresql+asyncpg://…`), the path of an SQLite file, or an engine of the application, which is used as it is and
+    never disposed of. The tables are created on first use; making a manager does no I/O.
 
     *message_window* is how many messages `get_memory` returns at most when it is not told. *token_counter* counts the
     tokens of a text, once, when it is stored; by default a quarter of its characters. *summarizer* is called with the
     latest summary and the messages to add to it, whenever a write leaves more than *message_window* messages behind
-    that summary. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding` or a function from texts to
-    vectors, lets messages be searched by what they mean; it is called after each write, and its failure is logged and
-    made up for at the next write to the session. *durability* "full" means that what was acknowledged survives a power
-    loss; with "normal" SQLite may then lose the writes of the last moments, though not in a crash of the program, and
-    writes about four times faster.
+    that summary. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function from texts to
+    vectors, or "static" for the word vectors of the extra `static`, lets messages be searched by what they mean; it is
+    called after each write, and its failure is logged and made up for at the next write to the session. *durability*
+    "full" means that what was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the
+    last moments, though not in a crash of the program, and writes about four times faster. *pooler* says whether
+    something like PgBouncer stands before Postgres that gives each transaction another server: "auto" finds that out,
+    at one round trip for each new connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one,
+    no statement is prepared by name. *schema*, on Postgres, is the schema that the tables are in, by default that of
+    the engine's `schema_translate_map`, else the first of the `search_path`; *table_prefix* begins their names in the
+    place of "zep_". Both may stand in the URL as well.
+
+    A session belongs to at most one user. Every method that names a session takes *user_id*: with it, a session of
+    another user is refused with `SessionOwnedByAnotherUser`, and nothing is read or written; a session of nobody is in
+    reach of all.
+
+    A method that takes the uuid of a message takes the id, too, that LangChain knows it by, whatever that looks like.
 
     Every method has an async twin with an `a` in front, and one manager serves any number of threads and event loops.
     """
 
     def __init__(
         self,
-        database: str | URL | Engine | AsyncEngine = "sqlite:///zep_memory.db",
+        database: str | URL | PathLike[str] | Engine | AsyncEngine = "sqlite:///zep_memory.db",
         *,
         message_window: int = 12,
         token_counter: TokenCounter | None = None,
         summarizer: Summarizer | None = None,
         embedder: Embedder | None = None,
-        durability: str = "full",
+        durability: Durability = "full",
+        pooler: Pooler = "auto",
+        schema: str | None = None,
+        table_prefix: str | None = None,
     ) -> None:
-        self._database = Database(database, durability=durability)
-        self._message_window = core.checks.positive("message_window", message_window)
-        self._token_counter = token_counter or estimated_tokens
-        self._summarizer = summarizer
-        self._embedding = embedding_of(embedder)
+        self._runner = Runner(database, durability=durability, pooler=pooler, schema=schema, table_prefix=table_prefix)
+        self._app = flows.Application(
+            core.checks.token_counter(token_counter) or estimated_tokens,
+            core.checks.positive("message_window", message_window),
+            summarizer,
+            flows.embedding_of(embedder),
+        )
 
     def __repr__(self) -> str:
-        return f"SessionManager({self._database.shown_url!r})"
+        return f"SessionManager({self._runner.shown_url!r})"
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
     def __enter__(self) -> Self:
+        self._runner.open()
         return self
 
     def __exit__(
@@ -89,6 +123,7 @@ class SessionManager:
         self.close()
 
     async def __aenter__(self) -> Self:
+        self._runner.open()
         return self
 
     async def __aexit__(
@@ -96,74 +131,142 @@ class SessionManager:
     ) -> None:
         await self.aclose()
 
+    def using(self, connection: LentConnection) -> AbstractContextManager[object]:
+        """Let what is done in the block be a part of the transaction of *connection*, which is the application's.
+
+        That is a `Connection` or a `Session` of SQLAlchemy's, or one that is awaited, for calls that are awaited. What
+        is stored is committed or rolled back with the application's own rows, and seen by nobody else before. Each call
+        is a savepoint, so that one that fails leaves the transaction as it was; none is tried again. A connection in
+        autocommit has no transaction, and each call commits.
+
+        It holds where `use_session` would, and for the tasks that are started in the block: a connection does one thing
+        at a time.
+
+        Raises:
+            InvalidInput: *connection* is none.
+        """
+        return self._runner.using(connection)
+
+    def as_user(self, user_id: str) -> Self:
+        """Return a manager for the user *user_id* alone: for whatever takes a manager, adapters too.
+
+        Only the user's own sessions are there, and new ones are theirs. One of another user, or of nobody, is as if it
+        were not there: a read finds nothing, a write raises `SessionNotFound`. Ids are shared by all, so that a new
+        session cannot have one that is taken. What concerns more than one user, such as `purge`, raises
+        `NotForOneUser`. The connections are this manager's, which closes them.
+
+        Raises:
+            InvalidInput: *user_id* is none, or this manager is already for someone else.
+        """
+        return tenants.of_one_user(self, user_id)
+
     @property
     def token_counter(self) -> TokenCounter:
         """The function that counts the tokens of a text."""
-        return self._token_counter
+        return self._app.token_counter
 
     def close(self) -> None:
-        """Close the connections that the manager made; an engine of the application stays open."""
-        self._database.close()
+        """Close the connections that the manager made; an engine of the application stays open.
+
+        Further calls are refused, until a `with` or `async with` opens the manager again.
+        """
+        self._runner.close()
 
     async def aclose(self) -> None:
         """Close the connections that the manager made; an engine of the application stays open. See `close`."""
-        await self._database.aclose()
+        await self._runner.aclose()
 
-    def add_session(self, session: Session) -> Session:
+    def add_session(self, session: Session, *, exist_ok: bool = False, create_user: bool = False) -> Session:
         """Store a new session and return it.
+
+        One that began with its first message, before anybody added it, is completed: title and metadata are merged
+        into it. With *exist_ok* so is any other, as by `update_session`, but never one of another user. Moments that
+        are given are kept. With *create_user* a user who is unknown is added.
 
         Raises:
             SessionExists: the id is taken, by a live or a soft-deleted session.
+            SessionOwnedByAnotherUser: the session that is there belongs to someone other than it names.
             UserNotFound: the session names a user who was not added.
         """
-        return self._database.write(core.sessions.add, session)
+        return self._runner.write(core.sessions.add, session, exist_ok, create_user)
 
-    async def aadd_session(self, session: Session) -> Session:
+    async def aadd_session(self, session: Session, *, exist_ok: bool = False, create_user: bool = False) -> Session:
         """Store a new session and return it. See `add_session`."""
-        return await self._database.awrite(core.sessions.add, session)
+        return await self._runner.awrite(core.sessions.add, session, exist_ok, create_user)
 
-    def get_session(self, session_id: str) -> Session:
+    def get_session(self, session_id: str, *, user_id: str | None = None) -> Session:
         """Return the live session *session_id*.
 
         Raises:
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._database.read(core.sessions.get, session_id)
+        return self._runner.read(core.sessions.get, session_id, user_id)
 
-    async def aget_session(self, session_id: str) -> Session:
+    async def aget_session(self, session_id: str, *, user_id: str | None = None) -> Session:
         """Return the live session *session_id*. See `get_session`."""
-        return await self._database.aread(core.sessions.get, session_id)
+        return await self._runner.aread(core.sessions.get, session_id, user_id)
 
-    def update_session(self, session: Session) -> Session:
-        """Merge the metadata of *session* into what is stored, and return the session.
+    def update_session(
+        self, session: Session, *, user_id: str | None = None, expected_revision: int | None = None
+    ) -> Session:
+        """Merge what *session* gives into what is stored, and return the session.
 
-        Objects are merged at any depth; other values, lists too, are replaced, by None as well. `{}` and no metadata
-        change nothing but `updated_at`. A soft-deleted session comes back to life. The user stays as it is.
+        Metadata: objects are merged at any depth; other values, lists too, are replaced, and None takes its key out.
+        `{}` and no metadata change nothing but `updated_at`. A title that is given becomes the title, "" takes it
+        away. A user who is given becomes the owner, as by `move_session`. A soft-deleted session comes back to life.
+
+        With *expected_revision* the session is changed only while it is of that revision.
 
         Raises:
+            SessionChanged: it is of another revision.
             SessionNotFound: there is no such session.
         """
-        return self._database.write(core.sessions.merge, session)
+        return self._runner.write(core.sessions.merge, session, user_id, expected_revision)
 
-    async def aupdate_session(self, session: Session) -> Session:
-        """Merge the metadata of *session* into what is stored, and return the session. See `update_session`."""
-        return await self._database.awrite(core.sessions.merge, session)
+    async def aupdate_session(
+        self, session: Session, *, user_id: str | None = None, expected_revision: int | None = None
+    ) -> Session:
+        """Merge what *session* gives into what is stored, and return the session. See `update_session`."""
+        return await self._runner.awrite(core.sessions.merge, session, user_id, expected_revision)
 
-    def delete_session(self, session_id: str) -> None:
-        """Soft-delete a session and everything in it.
+    def move_session(self, session_id: str, user_id: str, *, from_user_id: str | None = None) -> Session:
+        """Give a session to the user *user_id*, who is added when unknown, and return it.
+
+        With *from_user_id* only a session of that user, or of nobody, is given.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+            SessionOwnedByAnotherUser: it belongs to someone other than *from_user_id*.
+        """
+        return self._runner.write(core.sessions.move, session_id, user_id, from_user_id)
+
+    async def amove_session(self, session_id: str, user_id: str, *, from_user_id: str | None = None) -> Session:
+        """Give a session to the user *user_id*, who is added when unknown, and return it. See `move_session`."""
+        return await self._runner.awrite(core.sessions.move, session_id, user_id, from_user_id)
+
+    def delete_session(
+        self, session_id: str, *, user_id: str | None = None, expected_revision: int | None = None
+    ) -> None:
+        """Soft-delete a session and everything in it, with *expected_revision* only while it is of that revision.
 
         `restore_session` brings it back until a purge.
 
         Raises:
+            SessionChanged: it is of another revision.
             SessionNotFound: there is none, or it is deleted already.
         """
-        self._database.write(core.sessions.delete, session_id)
+        self._runner.write(core.sessions.delete, session_id, user_id, expected_revision)
 
-    async def adelete_session(self, session_id: str) -> None:
-        """Soft-delete a session and everything in it. See `delete_session`."""
-        await self._database.awrite(core.sessions.delete, session_id)
+    async def adelete_session(
+        self, session_id: str, *, user_id: str | None = None, expected_revision: int | None = None
+    ) -> None:
+        """Soft-delete a session and everything in it, with *expected_revision* only while it is of that revision.
 
-    def restore_session(self, session_id: str) -> Session:
+        See `delete_session`.
+        """
+        await self._runner.awrite(core.sessions.delete, session_id, user_id, expected_revision)
+
+    def restore_session(self, session_id: str, *, user_id: str | None = None) -> Session:
         """Bring back a soft-deleted session with exactly what its deletion took along.
 
         A live session is returned as it is.
@@ -171,43 +274,55 @@ class SessionManager:
         Raises:
             SessionNotFound: there is no such session, or it was purged.
         """
-        return self._database.write(core.sessions.restore, session_id)
+        return self._runner.write(core.sessions.restore, session_id, user_id)
 
-    async def arestore_session(self, session_id: str) -> Session:
+    async def arestore_session(self, session_id: str, *, user_id: str | None = None) -> Session:
         """Bring back a soft-deleted session with exactly what its deletion took along. See `restore_session`."""
-        return await self._database.awrite(core.sessions.restore, session_id)
+        return await self._runner.awrite(core.sessions.restore, session_id, user_id)
 
     def list_sessions(
         self,
         limit: int | None = None,
-        cursor: int = 0,
+        cursor: int | str | None = None,
         *,
         user_id: str | None = None,
         metadata: dict[str, JsonScalar] | None = None,
         deleted: bool = False,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        order: SessionOrder = "added",
+        with_preview: bool = False,
     ) -> list[Session]:
-        """Return live sessions in the order in which they were added.
+        """Return live sessions in the order in which they were added, or those that were active last first.
 
-        *cursor* is the `id` of the last session already seen. *metadata* keeps sessions whose metadata has each of
-        these keys with an equal value of the same type. *deleted* lists the soft-deleted sessions instead.
+        *cursor* is the `id` of the last session already seen, in the *order* "active" its `activity_cursor`; there a
+        session that gets a message moves to the head, and all that did not move are listed once. *metadata* keeps
+        sessions whose metadata has each of these keys with an equal value of the same type. *deleted* lists the
+        soft-deleted sessions instead. *start_date* and *end_date* bound `last_active_at`. *with_preview* counts the
+        messages of each and shows the beginning of its last one, in the same statement.
         """
-        return self._database.read(
-            core.sessions.listed, limit, cursor, core.sessions.filtered(user_id, metadata, deleted)
-        )
+        wanted = core.sessions.filtered(user_id, metadata, deleted, with_preview, start_date, end_date)
+        return self._runner.run(core.sessions.listed(limit, cursor, order, wanted, self._app.sessions_horizon))
 
     async def alist_sessions(
         self,
         limit: int | None = None,
-        cursor: int = 0,
+        cursor: int | str | None = None,
         *,
         user_id: str | None = None,
         metadata: dict[str, JsonScalar] | None = None,
         deleted: bool = False,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        order: SessionOrder = "added",
+        with_preview: bool = False,
     ) -> list[Session]:
-        """Return live sessions in the order in which they were added. See `list_sessions`."""
-        return await self._database.aread(
-            core.sessions.listed, limit, cursor, core.sessions.filtered(user_id, metadata, deleted)
-        )
+        """Return live sessions in the order in which they were added, or those that were active last first.
+
+        See `list_sessions`.
+        """
+        wanted = core.sessions.filtered(user_id, metadata, deleted, with_preview, start_date, end_date)
+        return await self._runner.arun(core.sessions.listed(limit, cursor, order, wanted, self._app.sessions_horizon))
 
     def list_all_sessions(
         self,
@@ -243,185 +358,358 @@ class SessionManager:
             yield chunk
             cursor = chunk[-1].id or cursor
 
-    def count_messages(self, session_ids: Iterable[str], *, status: MessageStatus | None = None) -> dict[str, int]:
+    def activity(self, days: int = 30, *, user_id: str | None = None) -> dict[date, int]:
+        """Count the live messages of each of the last *days* in UTC, today last, perhaps of one user's sessions.
+
+        Every message is looked at, so that it takes a while where there are millions.
+        """
+        return self._runner.read(core.activity.by_day, days, user_id)
+
+    async def aactivity(self, days: int = 30, *, user_id: str | None = None) -> dict[date, int]:
+        """Count the live messages of each of the last *days* in UTC, today last, perhaps of one user's sessions.
+
+        See `activity`.
+        """
+        return await self._runner.aread(core.activity.by_day, days, user_id)
+
+    def count_messages(
+        self, session_ids: Iterable[str], *, status: MessageStatus | None = None, user_id: str | None = None
+    ) -> dict[str, int]:
         """Count the live messages of each of *session_ids*, in one query.
 
         Only those of *status*, "active" or "archived", when it is given.
         """
-        return self._database.read(
-            core.sessions.message_counts, list(core.checks.several("session_ids", session_ids)), status
+        return self._runner.read(
+            core.sessions.message_counts, list(core.checks.several("session_ids", session_ids)), status, user_id
         )
 
     async def acount_messages(
-        self, session_ids: Iterable[str], *, status: MessageStatus | None = None
+        self, session_ids: Iterable[str], *, status: MessageStatus | None = None, user_id: str | None = None
     ) -> dict[str, int]:
         """Count the live messages of each of *session_ids*, in one query. See `count_messages`."""
-        return await self._database.aread(
-            core.sessions.message_counts, list(core.checks.several("session_ids", session_ids)), status
+        return await self._runner.aread(
+            core.sessions.message_counts, list(core.checks.several("session_ids", session_ids)), status, user_id
         )
 
     def add_memory(
         self,
         session_id: str,
-        messages: Iterable[Message],
+        messages: Iterable[Message] | Memory,
         *,
         user_id: str | None = None,
         status: MessageStatus = "active",
+        known: KnownRule = "update",
+        since_seq: int | None = None,
+        metadata: Metadata | None = None,
+        state: str | None = None,
+        expected_revision: int | None = None,
     ) -> list[Message]:
-        """Append *messages* to a session and return them as stored.
+        """Append *messages*, or those of a `Memory`, to a session and return them as stored.
 
         The session is created, or undeleted, when need be. All messages are stored or none, and their order holds
-        even when clocks disagree. A message whose uuid the session knows already gets the new content and keeps its
-        place; when it was deleted, it stays deleted and is not returned. *user_id* becomes the owner of a session that
-        has none, and is added as a user when unknown. *status* "archived" stores new messages where `archive_messages`
-        would put them. Without messages nothing happens.
+        even when clocks disagree. *user_id* becomes the owner of a session that has none, and is added as a user when
+        unknown. *status* "archived" stores new messages where `archive_messages` would put them. *metadata* is merged
+        into that of the session, and *state* becomes its state, in the same write. Without any of these nothing
+        happens. With *expected_revision* all is stored only while the session is of that revision, 0 where it must not
+        be there yet.
+
+        *known* says what becomes of a message whose uuid the session knows. "update": it gets the new content and keeps
+        its seq; when it was deleted, it stays deleted and is not returned. "append" is for programs that send what was
+        said before once more, with uuids or without, or the same uuid for another message: what comes before the last
+        question is the conversation that is sent again as far as it is known, by its words, too; a question that the
+        session ends with was asked again after a failure; all else is stored as new, under another uuid where need
+        be. Within a turn that goes on, *since_seq* is the seq before its first message: of what is known by its uuid,
+        what came later is updated, and all else is new.
 
         Raises:
             InvalidInput: a message, its metadata or an id is out of bounds.
+            SessionChanged: the session is of another revision.
             SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
         """
-        batch = core.batches.batch(messages, self._token_counter, status)
-        stored = self._database.write_alone(core.messages.append, session_id, batch, user_id)
-        if self._summarizer is not None and stored:
-            summarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
-        if self._embedding is not None and stored:
-            embed(self._database, self._embedding, session_id)
-        return stored
+        batch = core.batches.batch(
+            messages,
+            self._app.token_counter,
+            status,
+            known=known,
+            since_seq=since_seq,
+            metadata=metadata,
+            state=state,
+            expected_revision=expected_revision,
+        )
+        return self._runner.run(flows.add_memory(self._app, session_id, batch, user_id))
 
     async def aadd_memory(
         self,
         session_id: str,
-        messages: Iterable[Message],
+        messages: Iterable[Message] | Memory,
         *,
         user_id: str | None = None,
         status: MessageStatus = "active",
+        known: KnownRule = "update",
+        since_seq: int | None = None,
+        metadata: Metadata | None = None,
+        state: str | None = None,
+        expected_revision: int | None = None,
     ) -> list[Message]:
-        """Append *messages* to a session and return them as stored. See `add_memory`."""
-        batch = core.batches.batch(messages, self._token_counter, status)
-        stored = await self._database.awrite_alone(core.messages.append, session_id, batch, user_id)
-        if self._summarizer is not None and stored:
-            await asummarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
-        if self._embedding is not None and stored:
-            await aembed(self._database, self._embedding, session_id)
-        return stored
+        """Append *messages*, or those of a `Memory`, to a session and return them as stored. See `add_memory`."""
+        batch = core.batches.batch(
+            messages,
+            self._app.token_counter,
+            status,
+            known=known,
+            since_seq=since_seq,
+            metadata=metadata,
+            state=state,
+            expected_revision=expected_revision,
+        )
+        return await self._runner.arun(flows.add_memory(self._app, session_id, batch, user_id))
 
     def replace_memory(
         self,
         session_id: str,
-        messages: Iterable[Message],
+        messages: Iterable[Message] | Memory,
         *,
         user_id: str | None = None,
         status: MessageStatus = "active",
+        expected_revision: int | None = None,
     ) -> list[Message]:
         """Make *messages* all that a session holds, in one transaction, and return them as stored.
 
         What was there, summaries too, is soft-deleted; a message whose uuid the session knows, even from a deletion,
-        moves to its new place and gets the new content. Without messages a session that exists is cleared. All else is
+        moves to its new seq and gets the new content. Without messages a session that exists is cleared. All else is
         as in `add_memory`.
 
         Raises:
             InvalidInput: a message, its metadata or an id is out of bounds; the session is as before.
+            SessionChanged: it is of another revision than *expected_revision*.
             SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
         """
-        batch = core.batches.batch(messages, self._token_counter, status)
-        stored = self._database.write(core.replacement.replace, session_id, batch, user_id)
-        if self._summarizer is not None and stored:
-            summarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
-        if self._embedding is not None and stored:
-            embed(self._database, self._embedding, session_id)
-        return stored
+        batch = core.batches.batch(messages, self._app.token_counter, status, expected_revision=expected_revision)
+        return self._runner.run(flows.replace_memory(self._app, session_id, batch, user_id))
 
     async def areplace_memory(
         self,
         session_id: str,
-        messages: Iterable[Message],
+        messages: Iterable[Message] | Memory,
         *,
         user_id: str | None = None,
         status: MessageStatus = "active",
+        expected_revision: int | None = None,
     ) -> list[Message]:
         """Make *messages* all that a session holds, in one transaction, and return them as stored.
 
         See `replace_memory`.
         """
-        batch = core.batches.batch(messages, self._token_counter, status)
-        stored = await self._database.awrite(core.replacement.replace, session_id, batch, user_id)
-        if self._summarizer is not None and stored:
-            await asummarize(self._database, self._summarizer, session_id, self._message_window, self._token_counter)
-        if self._embedding is not None and stored:
-            await aembed(self._database, self._embedding, session_id)
-        return stored
+        batch = core.batches.batch(messages, self._app.token_counter, status, expected_revision=expected_revision)
+        return await self._runner.arun(flows.replace_memory(self._app, session_id, batch, user_id))
 
-    def get_memory(self, session_id: str, lastn: int | None = None) -> Memory:
+    def get_memory(self, session_id: str, lastn: int | None = None, *, user_id: str | None = None) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
 
         The newest *lastn* messages; with None or 0 those after the latest summary, at most the manager's message
         window. The memory of an unknown or deleted session is empty.
         """
-        return self._database.read(core.memory.get, session_id, lastn, self._message_window)
+        return self._runner.read(core.memory.get, session_id, lastn, self._app.message_window, user_id)
 
-    async def aget_memory(self, session_id: str, lastn: int | None = None) -> Memory:
+    async def aget_memory(self, session_id: str, lastn: int | None = None, *, user_id: str | None = None) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
 
         See `get_memory`.
         """
-        return await self._database.aread(core.memory.get, session_id, lastn, self._message_window)
+        return await self._runner.aread(core.memory.get, session_id, lastn, self._app.message_window, user_id)
 
-    def clear_memory(self, session_id: str) -> None:
+    def get_state(self, session_id: str, *, user_id: str | None = None) -> State | None:
+        """Return the state of a session, or None where it has none.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+        """
+        return self._runner.read(core.states.of_session, session_id, user_id)
+
+    async def aget_state(self, session_id: str, *, user_id: str | None = None) -> State | None:
+        """Return the state of a session, or None where it has none. See `get_state`."""
+        return await self._runner.aread(core.states.of_session, session_id, user_id)
+
+    def set_state(
+        self, session_id: str, state: str, *, user_id: str | None = None, expected_revision: int | None = None
+    ) -> State:
+        """Set the state of a session, JSON text of at most 1 MiB, and return it.
+
+        It is stored as it is, and not searched; it goes with its session. With *expected_revision* it is set only
+        while the state is of that revision, 0 where there must be none yet.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+            StateChanged: the state is of another revision.
+        """
+        return self._runner.write(core.states.set_of_session, session_id, state, user_id, expected_revision)
+
+    async def aset_state(
+        self, session_id: str, state: str, *, user_id: str | None = None, expected_revision: int | None = None
+    ) -> State:
+        """Set the state of a session, JSON text of at most 1 MiB, and return it. See `set_state`."""
+        return await self._runner.awrite(core.states.set_of_session, session_id, state, user_id, expected_revision)
+
+    def get_user_state(self, user_id: str) -> State | None:
+        """Return the state of a user, or None where they have none.
+
+        Raises:
+            UserNotFound: there is no such user.
+        """
+        return self._runner.read(core.states.of_user, user_id)
+
+    async def aget_user_state(self, user_id: str) -> State | None:
+        """Return the state of a user, or None where they have none. See `get_user_state`."""
+        return await self._runner.aread(core.states.of_user, user_id)
+
+    def set_user_state(self, user_id: str, state: str, *, expected_revision: int | None = None) -> State:
+        """Set the state of a user and return it. See `set_state`.
+
+        Raises:
+            StateChanged: the state is of another revision.
+            UserNotFound: there is no such user.
+        """
+        return self._runner.write(core.states.set_of_user, user_id, state, expected_revision)
+
+    async def aset_user_state(self, user_id: str, state: str, *, expected_revision: int | None = None) -> State:
+        """Set the state of a user and return it. See `set_state`. See `set_user_state`."""
+        return await self._runner.awrite(core.states.set_of_user, user_id, state, expected_revision)
+
+    def clear_memory(self, session_id: str, *, user_id: str | None = None) -> None:
         """Soft-delete all messages and summaries of a session, and keep the session.
 
         Raises:
             SessionNotFound: there is none, or it is deleted.
         """
-        self._database.write(core.memory.clear, session_id)
+        self._runner.write(core.memory.clear, session_id, user_id)
 
-    async def aclear_memory(self, session_id: str) -> None:
+    async def aclear_memory(self, session_id: str, *, user_id: str | None = None) -> None:
         """Soft-delete all messages and summaries of a session, and keep the session. See `clear_memory`."""
-        await self._database.awrite(core.memory.clear, session_id)
+        await self._runner.awrite(core.memory.clear, session_id, user_id)
 
-    def rewind_session(self, session_id: str, to_uuid: UUID | str) -> None:
-        """Soft-delete everything after the message *to_uuid*.
+    def delete_memory(self, session_id: str, *, user_id: str | None = None) -> None:
+        """Soft-delete a session and everything in it: Zep's name for `delete_session`.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted already.
+        """
+        self.delete_session(session_id, user_id=user_id)
+
+    async def adelete_memory(self, session_id: str, *, user_id: str | None = None) -> None:
+        """Soft-delete a session and everything in it: Zep's name for `delete_session`. See `delete_memory`."""
+        await self.adelete_session(session_id, user_id=user_id)
+
+    def rewind_session(self, session_id: str, to_uuid: UUID | str, *, user_id: str | None = None) -> None:
+        """Let a session end with the message *to_uuid*, and go on from there as another branch.
+
+        What came after it is superseded: no read shows it, `list_branches` does, and `switch_branch` brings it back. It
+        goes when the session is purged or cleared.
 
         Raises:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        self._database.write(core.memory.rewind, session_id, to_uuid)
+        self._runner.write(core.memory.rewind, session_id, to_uuid, user_id)
 
-    async def arewind_session(self, session_id: str, to_uuid: UUID | str) -> None:
-        """Soft-delete everything after the message *to_uuid*. See `rewind_session`."""
-        await self._database.awrite(core.memory.rewind, session_id, to_uuid)
+    async def arewind_session(self, session_id: str, to_uuid: UUID | str, *, user_id: str | None = None) -> None:
+        """Let a session end with the message *to_uuid*, and go on from there as another branch.
 
-    def fork_session(self, session_id: str, new_session_id: str, *, until_uuid: UUID | str | None = None) -> Session:
+        See `rewind_session`.
+        """
+        await self._runner.awrite(core.memory.rewind, session_id, to_uuid, user_id)
+
+    def list_branches(self, session_id: str, *, user_id: str | None = None) -> list[Branch]:
+        """Return the ways that a session went, each by the message that it ends with.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+        """
+        return self._runner.read(core.branches.listed, session_id, user_id)
+
+    async def alist_branches(self, session_id: str, *, user_id: str | None = None) -> list[Branch]:
+        """Return the ways that a session went, each by the message that it ends with. See `list_branches`."""
+        return await self._runner.aread(core.branches.listed, session_id, user_id)
+
+    def switch_branch(self, session_id: str, to_uuid: UUID | str, *, user_id: str | None = None) -> None:
+        """Let a session end with the message *to_uuid* of any branch, and go on from there.
+
+        With the message that a branch ends with this undoes a `rewind_session`; nothing of the other branches is lost.
+
+        Raises:
+            MessageNotFound: no branch of the session has the message.
+            SessionNotFound: there is none, or it is deleted.
+        """
+        self._runner.write(core.branches.switch, session_id, to_uuid, user_id)
+
+    async def aswitch_branch(self, session_id: str, to_uuid: UUID | str, *, user_id: str | None = None) -> None:
+        """Let a session end with the message *to_uuid* of any branch, and go on from there. See `switch_branch`."""
+        await self._runner.awrite(core.branches.switch, session_id, to_uuid, user_id)
+
+    def fork_session(
+        self,
+        session_id: str,
+        new_session_id: str,
+        *,
+        until_uuid: UUID | str | None = None,
+        user_id: str | None = None,
+    ) -> Session:
         """Copy a session, up to and with the message *until_uuid*, into a new session of the same user.
 
-        Messages keep their uuids and places; what was deleted stays behind.
+        Messages keep their uuids and seqs; what was deleted stays behind.
 
         Raises:
             MessageNotFound: the session has no such live message.
             SessionExists: *new_session_id* is taken.
             SessionNotFound: there is none to copy, or it is deleted.
         """
-        return self._database.write(core.memory.fork, session_id, new_session_id, until_uuid)
+        return self._runner.write(core.memory.fork, session_id, new_session_id, until_uuid, user_id)
 
     async def afork_session(
-        self, session_id: str, new_session_id: str, *, until_uuid: UUID | str | None = None
+        self,
+        session_id: str,
+        new_session_id: str,
+        *,
+        until_uuid: UUID | str | None = None,
+        user_id: str | None = None,
     ) -> Session:
         """Copy a session, up to and with the message *until_uuid*, into a new session of the same user.
 
         See `fork_session`.
         """
-        return await self._database.awrite(core.memory.fork, session_id, new_session_id, until_uuid)
+        return await self._runner.awrite(core.memory.fork, session_id, new_session_id, until_uuid, user_id)
 
-    def list_messages(self, session_id: str, limit: int | None = None, cursor: int = 0) -> list[Message]:
+    def rename_session(self, session_id: str, new_session_id: str, *, user_id: str | None = None) -> Session:
+        """Give a session another id, and return it; all that it holds, deleted messages too, stays as it is.
+
+        Who goes on writing under the old id begins a new session.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+            SessionExists: the new id is taken, by a live or a soft-deleted session.
+        """
+        return self._runner.write(core.renaming.rename, session_id, new_session_id, user_id)
+
+    async def arename_session(self, session_id: str, new_session_id: str, *, user_id: str | None = None) -> Session:
+        """Give a session another id, and return it; all that it holds, deleted messages too, stays as it is.
+
+        See `rename_session`.
+        """
+        return await self._runner.awrite(core.renaming.rename, session_id, new_session_id, user_id)
+
+    def list_messages(
+        self, session_id: str, limit: int | None = None, cursor: int | None = None, *, user_id: str | None = None
+    ) -> list[Message]:
         """Return the messages of a session in order.
 
         *cursor* is the `seq` of the last message already seen.
         """
-        return self._database.read(core.messages.listed, session_id, limit, cursor)
+        return self._runner.read(core.messages.listed, session_id, limit, cursor, user_id)
 
-    async def alist_messages(self, session_id: str, limit: int | None = None, cursor: int = 0) -> list[Message]:
+    async def alist_messages(
+        self, session_id: str, limit: int | None = None, cursor: int | None = None, *, user_id: str | None = None
+    ) -> list[Message]:
         """Return the messages of a session in order. See `list_messages`."""
-        return await self._database.aread(core.messages.listed, session_id, limit, cursor)
+        return await self._runner.aread(core.messages.listed, session_id, limit, cursor, user_id)
 
     def last_messages(
         self,
@@ -431,15 +719,16 @@ class SessionManager:
         max_tokens: int | None = None,
         whole_turns: bool = False,
         until_seq: int | None = None,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Return the newest messages of a session, oldest first.
 
         At most *limit* messages, of at most *max_tokens* tokens together. With *whole_turns* the window starts at a
         message of the user: what comes before the first one in it is left out, and when there is none, the window
         reaches back to the start of the last turn, whatever that costs. Without a bound everything is returned. With
-        *until_seq* what came after that place is as if it were not there.
+        *until_seq* what came after that seq is as if it were not there.
         """
-        return self._database.read(core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq)
+        return self._runner.read(core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq, user_id)
 
     async def alast_messages(
         self,
@@ -449,41 +738,50 @@ class SessionManager:
         max_tokens: int | None = None,
         whole_turns: bool = False,
         until_seq: int | None = None,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Return the newest messages of a session, oldest first. See `last_messages`."""
-        return await self._database.aread(core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq)
+        return await self._runner.aread(
+            core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq, user_id
+        )
 
-    def prompt_messages(self, session_id: str, max_tokens: int) -> list[Message]:
+    def prompt_messages(self, session_id: str, max_tokens: int, *, user_id: str | None = None) -> list[Message]:
         """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
 
         The newest messages, from the start of a turn on, so that no tool's answer comes without its call; a system
         message at the head of the session stays. The last turn is returned even when it is too long by itself.
         """
-        return self._database.read(core.prompts.fitting, session_id, max_tokens)
+        return self._runner.read(core.windows.prompt, session_id, max_tokens, user_id)
 
-    async def aprompt_messages(self, session_id: str, max_tokens: int) -> list[Message]:
+    async def aprompt_messages(self, session_id: str, max_tokens: int, *, user_id: str | None = None) -> list[Message]:
         """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
 
         See `prompt_messages`.
         """
-        return await self._database.aread(core.prompts.fitting, session_id, max_tokens)
+        return await self._runner.aread(core.windows.prompt, session_id, max_tokens, user_id)
 
-    def get_message(self, session_id: str, uuid: UUID | str) -> Message:
+    def get_message(self, session_id: str, uuid: UUID | str, *, user_id: str | None = None) -> Message:
         """Return one live message.
 
         Raises:
             MessageNotFound: the session has no such live message.
         """
-        return self._database.read(core.messages.get, session_id, uuid)
+        return self._runner.read(core.messages.get, session_id, uuid, user_id)
 
-    async def aget_message(self, session_id: str, uuid: UUID | str) -> Message:
+    async def aget_message(self, session_id: str, uuid: UUID | str, *, user_id: str | None = None) -> Message:
         """Return one live message. See `get_message`."""
-        return await self._database.aread(core.messages.get, session_id, uuid)
+        return await self._runner.aread(core.messages.get, session_id, uuid, user_id)
 
     def update_message(
-        self, session_id: str, uuid: UUID | str, *, metadata: Metadata | None = None, content: str | None = None
+        self,
+        session_id: str,
+        uuid: UUID | str,
+        *,
+        metadata: Metadata | None = None,
+        content: str | None = None,
+        user_id: str | None = None,
     ) -> Message:
-        """Merge metadata into a message, give it new content, and return it; its place stays.
+        """Merge metadata into a message, give it new content, and return it; its seq stays.
 
         New content is counted anew, and what a framework stored beside the old content goes.
 
@@ -491,62 +789,74 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        steps = core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
-        stored = self._database.drive(steps)
-        if self._embedding is not None and content is not None:
-            embed(self._database, self._embedding, session_id)
-        return stored
+        return self._runner.run(flows.update_message(self._app, session_id, uuid, metadata, content, user_id))
 
     async def aupdate_message(
-        self, session_id: str, uuid: UUID | str, *, metadata: Metadata | None = None, content: str | None = None
+        self,
+        session_id: str,
+        uuid: UUID | str,
+        *,
+        metadata: Metadata | None = None,
+        content: str | None = None,
+        user_id: str | None = None,
     ) -> Message:
-        """Merge metadata into a message, give it new content, and return it; its place stays.
+        """Merge metadata into a message, give it new content, and return it; its seq stays. See `update_message`."""
+        return await self._runner.arun(flows.update_message(self._app, session_id, uuid, metadata, content, user_id))
 
-        See `update_message`.
-        """
-        steps = core.messages.change_steps(session_id, uuid, metadata, content, self._token_counter)
-        stored = await self._database.adrive(steps)
-        if self._embedding is not None and content is not None:
-            await aembed(self._database, self._embedding, session_id)
-        return stored
-
-    def delete_messages(self, session_id: str, uuids: Iterable[UUID | str]) -> None:
+    def delete_messages(self, session_id: str, uuids: Iterable[UUID | str], *, user_id: str | None = None) -> None:
         """Soft-delete messages of a session: all of *uuids*, or none when one is not there.
 
         Raises:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        self._database.write(core.messages.delete, session_id, list(core.checks.several("uuids", uuids)))
+        self._runner.write(core.messages.delete, session_id, list(core.checks.several("uuids", uuids)), user_id)
 
-    async def adelete_messages(self, session_id: str, uuids: Iterable[UUID | str]) -> None:
-        """Soft-delete messages of a session: all of *uuids*, or none when one is not there.
-
-        See `delete_messages`.
-        """
-        await self._database.awrite(core.messages.delete, session_id, list(core.checks.several("uuids", uuids)))
+    async def adelete_messages(
+        self, session_id: str, uuids: Iterable[UUID | str], *, user_id: str | None = None
+    ) -> None:
+        """Soft-delete messages of a session: all of *uuids*, or none when one is not there. See `delete_messages`."""
+        await self._runner.awrite(core.messages.delete, session_id, list(core.checks.several("uuids", uuids)), user_id)
 
     def slice_messages(
-        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+        self,
+        session_id: str,
+        start: int | None = None,
+        stop: int | None = None,
+        *,
+        status: MessageStatus | None = None,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Return the messages of a session at the positions from *start* until before *stop*, as a slice of a list.
 
         Positions count from 0, the oldest message, or from -1, the newest, both from the same end: `-20` to None are
         the newest 20, `-40` to `-20` those before. Only messages of *status* count when it is given.
         """
-        return self._database.read(core.archive.sliced, session_id, start, stop, status)
+        return self._runner.read(core.archive.sliced, session_id, start, stop, status, user_id)
 
     async def aslice_messages(
-        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+        self,
+        session_id: str,
+        start: int | None = None,
+        stop: int | None = None,
+        *,
+        status: MessageStatus | None = None,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Return the messages of a session at the positions from *start* until before *stop*, as a slice of a list.
 
         See `slice_messages`.
         """
-        return await self._database.aread(core.archive.sliced, session_id, start, stop, status)
+        return await self._runner.aread(core.archive.sliced, session_id, start, stop, status, user_id)
 
     def delete_slice(
-        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+        self,
+        session_id: str,
+        start: int | None = None,
+        stop: int | None = None,
+        *,
+        status: MessageStatus | None = None,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Soft-delete the messages that `slice_messages` would return, and return them.
 
@@ -555,34 +865,60 @@ class SessionManager:
         Raises:
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._database.write(core.archive.delete_slice, session_id, start, stop, status)
+        return self._runner.write(core.archive.delete_slice, session_id, start, stop, status, user_id)
 
     async def adelete_slice(
-        self, session_id: str, start: int | None = None, stop: int | None = None, *, status: MessageStatus | None = None
+        self,
+        session_id: str,
+        start: int | None = None,
+        stop: int | None = None,
+        *,
+        status: MessageStatus | None = None,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Soft-delete the messages that `slice_messages` would return, and return them. See `delete_slice`."""
-        return await self._database.awrite(core.archive.delete_slice, session_id, start, stop, status)
+        return await self._runner.awrite(core.archive.delete_slice, session_id, start, stop, status, user_id)
 
     def archive_messages(
-        self, session_id: str, limit: int | None = None, *, until_seq: int | None = None
+        self,
+        session_id: str,
+        limit: int | None = None,
+        *,
+        until_seq: int | None = None,
+        after_seq: int = 0,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Archive the oldest active messages of a session and return them.
 
-        At most *limit*, and none after the place *until_seq*: with it, callers who saw the same messages archive them
-        once. An archived message is still live and read like any other, unless its status is asked for.
+        At most *limit*, none after the seq *until_seq*, with which callers who saw the same messages archive them once,
+        and none up to the seq *after_seq*, with which a system message stays at the head. An archived message is still
+        live and read like any other, unless its status is asked for.
 
         Raises:
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._database.write(core.archive.archive, session_id, limit, until_seq)
+        return self._runner.write(core.archive.archive, session_id, limit, until_seq, after_seq, user_id)
 
     async def aarchive_messages(
-        self, session_id: str, limit: int | None = None, *, until_seq: int | None = None
+        self,
+        session_id: str,
+        limit: int | None = None,
+        *,
+        until_seq: int | None = None,
+        after_seq: int = 0,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Archive the oldest active messages of a session and return them. See `archive_messages`."""
-        return await self._database.awrite(core.archive.archive, session_id, limit, until_seq)
+        return await self._runner.awrite(core.archive.archive, session_id, limit, until_seq, after_seq, user_id)
 
-    def add_summary(self, session_id: str, summary: Summary, *, until_uuid: UUID | str | None = None) -> Summary:
+    def add_summary(
+        self,
+        session_id: str,
+        summary: Summary,
+        *,
+        until_uuid: UUID | str | None = None,
+        user_id: str | None = None,
+    ) -> Summary:
         """Store a summary of a session and return it.
 
         It covers everything up to the message *until_uuid*, else up to its `seq`, else all there is, and replaces a
@@ -592,135 +928,112 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        row = core.summaries.written(summary, self._token_counter)
-        return self._database.write(core.summaries.add, session_id, row, until_uuid)
+        row = core.summaries.written(summary, self._app.token_counter)
+        return self._runner.write(core.summaries.add, session_id, row, until_uuid, user_id)
 
-    async def aadd_summary(self, session_id: str, summary: Summary, *, until_uuid: UUID | str | None = None) -> Summary:
+    async def aadd_summary(
+        self,
+        session_id: str,
+        summary: Summary,
+        *,
+        until_uuid: UUID | str | None = None,
+        user_id: str | None = None,
+    ) -> Summary:
         """Store a summary of a session and return it. See `add_summary`."""
-        row = core.summaries.written(summary, self._token_counter)
-        return await self._database.awrite(core.summaries.add, session_id, row, until_uuid)
+        row = core.summaries.written(summary, self._app.token_counter)
+        return await self._runner.awrite(core.summaries.add, session_id, row, until_uuid, user_id)
 
-    def list_summaries(self, session_id: str, limit: int | None = None, cursor: int = 0) -> list[Summary]:
+    def list_summaries(
+        self, session_id: str, limit: int | None = None, cursor: int | None = None, *, user_id: str | None = None
+    ) -> list[Summary]:
         """Return the summaries of a session in order.
 
         *cursor* is the `seq` of the last summary already seen.
         """
-        return self._database.read(core.summaries.listed, session_id, limit, cursor)
+        return self._runner.read(core.summaries.listed, session_id, limit, cursor, user_id)
 
-    async def alist_summaries(self, session_id: str, limit: int | None = None, cursor: int = 0) -> list[Summary]:
+    async def alist_summaries(
+        self, session_id: str, limit: int | None = None, cursor: int | None = None, *, user_id: str | None = None
+    ) -> list[Summary]:
         """Return the summaries of a session in order. See `list_summaries`."""
-        return await self._database.aread(core.summaries.listed, session_id, limit, cursor)
+        return await self._runner.aread(core.summaries.listed, session_id, limit, cursor, user_id)
 
-    def search_memory(
-        self,
-        text: str | None,
-        *,
-        session_id: str | None = None,
-        user_id: str | None = None,
-        metadata: dict[str, JsonScalar] | None = None,
-        where: Mapping[str, object] | None = None,
-        start_date: datetime | None = None,
-        end_date: datetime | None = None,
-        scope: SearchScope = "messages",
-        mode: SearchMode = "lexical",
-        mmr_lambda: float | None = None,
-        limit: int | None = 10,
-        context: int = 0,
-    ) -> list[SearchResult]:
+    def search_memory(self, text: str | None, **options: Unpack[SearchOptions]) -> list[SearchResult]:
         """Return the messages that best answer *text*, best first.
 
-        Looks in one session, else in all of a user, else everywhere; with both, in that session if it is the user's.
-        *text* is plain text in any language, never query syntax. A message is found by its words and by those of the
-        messages around it, as an answer stands next to the words of its question. Without a text the filters alone
-        decide, newest first, with score 0.
+        Looks in the session *session_id*, else in all of the user *user_id*, else everywhere; with both, in that
+        session if it is the user's or nobody's. *text* is plain text in any language. A message is found by its words
+        and by those of the messages around it, as an answer stands next to the words of its question. Without a text
+        the filters alone decide, newest first, with score 0. `SearchOptions` says what each option means.
 
-        *metadata* filters as in `list_sessions`, *start_date* and *end_date* bound `created_at`, inclusively. *where*
-        is a node `{"jsonpath": path, "and": [nodes], "or": [nodes]}`, all parts of which have to hold; a path, in
-        Postgres' SQL/JSON language, holds when it leads to something: `$.mood ? (@ == "glad")`. Beware: a comparison
-        outside of a filter, `$.mood == "glad"`, always leads to its own truth, and so keeps all that has metadata.
-
-        *scope* "summary" searches summaries instead. *mode* "semantic" finds by meaning, "hybrid" by both; they need
-        the manager's embedder. *mmr_lambda* makes the results differ from each other, the more the nearer it is to 0.
-        *context* asks for so many neighbours of each message, before and after it.
+        In *text*, `"two words"` asks for messages with just these, where there are any, `-word` for such without it in
+        any form, and `role:user` for those of users. Nothing that is typed is an error.
 
         Raises:
             InvalidInput: a value is out of bounds, or there is neither a text nor a filter.
+            SessionOwnedByAnotherUser: *session_id* is a session of someone other than *user_id*.
         """
-        from .core.search import finding, requests  # here: a program that never searches starts sooner
+        from .core.search import requests  # here: a program that never searches starts sooner
 
-        request = requests.request(
-            text,
-            session_id=session_id,
-            user_id=user_id,
-            metadata=metadata,
-            where=where,
-            start_date=start_date,
-            end_date=end_date,
-            scope=scope,
-            mode=mode,
-            mmr_lambda=mmr_lambda,
-            limit=limit,
-            context=context,
-        )
-        return self._database.read(finding.find, asking(request, self._embedding))
+        return self._runner.run(flows.search_memory(self._app, requests.request(text, **options)))
 
-    async def asearch_memory(
-        self,
-        text: str | None,
-        *,
-        session_id: str | None = None,
-        user_id: str | None = None,
-        metadata: dict[str, JsonScalar] | None = None,
-        where: Mapping[str, object] | None = None,
-        start_date: datetime | None = None,
-        end_date: datetime | None = None,
-        scope: SearchScope = "messages",
-        mode: SearchMode = "lexical",
-        mmr_lambda: float | None = None,
-        limit: int | None = 10,
-        context: int = 0,
-    ) -> list[SearchResult]:
+    async def asearch_memory(self, text: str | None, **options: Unpack[SearchOptions]) -> list[SearchResult]:
         """Return the messages that best answer *text*, best first. See `search_memory`."""
-        from .core.search import finding, requests  # here: a program that never searches starts sooner
+        from .core.search import requests  # here: a program that never searches starts sooner
 
-        request = requests.request(
-            text,
-            session_id=session_id,
-            user_id=user_id,
-            metadata=metadata,
-            where=where,
-            start_date=start_date,
-            end_date=end_date,
-            scope=scope,
-            mode=mode,
-            mmr_lambda=mmr_lambda,
-            limit=limit,
-            context=context,
-        )
-        return await self._database.aread(finding.find, await aasking(request, self._embedding))
+        return await self._runner.arun(flows.search_memory(self._app, requests.request(text, **options)))
 
-    def rebuild_search(self, progress: "SearchProgress | None" = None) -> int:
+    def search_sessions(
+        self,
+        text: str,
+        *,
+        user_id: str | None = None,
+        mode: SearchMode = "lexical",
+        limit: int | None = 10,
+        turns: int = 3,
+    ) -> list[SessionResult]:
+        """Return the sessions whose turns best answer *text*, best first, each with the best *turns* of it.
+
+        Looks in all of the user *user_id*, else everywhere. *text* is read as in `search_memory`.
+
+        Raises:
+            InvalidInput: a value is out of bounds, or there is no text.
+        """
+        from .core.search import requests
+
+        request = requests.session_request(text, user_id=user_id, mode=mode, limit=limit, turns=turns)
+        return self._runner.run(flows.search_sessions(self._app, request, turns))
+
+    async def asearch_sessions(
+        self,
+        text: str,
+        *,
+        user_id: str | None = None,
+        mode: SearchMode = "lexical",
+        limit: int | None = 10,
+        turns: int = 3,
+    ) -> list[SessionResult]:
+        """Return the sessions whose turns best answer *text*, best first, each with the best *turns* of it.
+
+        See `search_sessions`.
+        """
+        from .core.search import requests
+
+        request = requests.session_request(text, user_id=user_id, mode=mode, limit=limit, turns=turns)
+        return await self._runner.arun(flows.search_sessions(self._app, request, turns))
+
+    def rebuild_search(self, progress: RebuildProgress | None = None) -> int:
         """Make the search index anew from the messages, and return how many there are.
 
         Works in short transactions, between which others write and search, more slowly on SQLite. After each,
         *progress* is called with the number of messages done and about how many there are. Then what has no embedding
         yet is embedded, where there is an embedder; what that raises is raised.
         """
-        from .core.search import rebuilding
+        return self._runner.run(flows.rebuild_search(self._app, progress))
 
-        done = self._database.drive(rebuilding.steps(progress))
-        if self._embedding is not None:
-            embed_all(self._database, self._embedding)
-        return done
-
-    async def arebuild_search(self, progress: "SearchProgress | None" = None) -> int:
+    async def arebuild_search(self, progress: RebuildProgress | None = None) -> int:
         """Make the search index anew from the messages, and return how many there are. See `rebuild_search`."""
-        from .core.search import rebuilding
-
-        done = await self._database.adrive(rebuilding.steps(progress))
-        if self._embedding is not None:
-            await aembed_all(self._database, self._embedding)
-        return done
+        return await self._runner.arun(flows.rebuild_search(self._app, progress))
 
     def add_user(self, user: User) -> User:
         """Store a new user and return it.
@@ -728,11 +1041,11 @@ class SessionManager:
         Raises:
             UserExists: the id is taken.
         """
-        return self._database.write(core.users.add, user)
+        return self._runner.write(core.users.add, user)
 
     async def aadd_user(self, user: User) -> User:
         """Store a new user and return it. See `add_user`."""
-        return await self._database.awrite(core.users.add, user)
+        return await self._runner.awrite(core.users.add, user)
 
     def get_user(self, user_id: str) -> User:
         """Return the user *user_id*.
@@ -740,11 +1053,11 @@ class SessionManager:
         Raises:
             UserNotFound: there is none.
         """
-        return self._database.read(core.users.get, user_id)
+        return self._runner.read(core.users.get, user_id)
 
     async def aget_user(self, user_id: str) -> User:
         """Return the user *user_id*. See `get_user`."""
-        return await self._database.aread(core.users.get, user_id)
+        return await self._runner.aread(core.users.get, user_id)
 
     def update_user(self, user: User) -> User:
         """Overwrite the fields of a user that are given and not empty, merge metadata, and return the user.
@@ -752,14 +1065,14 @@ class SessionManager:
         Raises:
             UserNotFound: there is none.
         """
-        return self._database.write(core.users.merge, user)
+        return self._runner.write(core.users.merge, user)
 
     async def aupdate_user(self, user: User) -> User:
         """Overwrite the fields of a user that are given and not empty, merge metadata, and return the user.
 
         See `update_user`.
         """
-        return await self._database.awrite(core.users.merge, user)
+        return await self._runner.awrite(core.users.merge, user)
 
     def delete_user(self, user_id: str) -> None:
         """Erase a user and all sessions of theirs, soft-deleted ones too, with everything in them, at once.
@@ -767,31 +1080,31 @@ class SessionManager:
         Raises:
             UserNotFound: there is none.
         """
-        self._database.write(core.users.erase, user_id)
-        self._database.drive(core.purge.reclaim_steps())
+        self._runner.run(flows.delete_user(user_id))
 
     async def adelete_user(self, user_id: str) -> None:
         """Erase a user and all sessions of theirs, soft-deleted ones too, with everything in them, at once.
 
         See `delete_user`.
         """
-        await self._database.awrite(core.users.erase, user_id)
-        await self._database.adrive(core.purge.reclaim_steps())
+        await self._runner.arun(flows.delete_user(user_id))
 
     def list_users(
-        self, limit: int | None = None, cursor: int = 0, *, metadata: dict[str, JsonScalar] | None = None
+        self, limit: int | None = None, cursor: int | None = None, *, metadata: dict[str, JsonScalar] | None = None
     ) -> list[User]:
         """Return users in the order in which they were added.
 
         *cursor* is the `id` of the last user already seen. *metadata* filters as in `list_sessions`.
         """
-        return self._database.read(core.users.listed, limit, cursor, core.checks.metadata_filter(metadata))
+        wanted = core.checks.metadata_filter(metadata)
+        return self._runner.run(core.users.listed(limit, cursor, wanted, self._app.users_horizon))
 
     async def alist_users(
-        self, limit: int | None = None, cursor: int = 0, *, metadata: dict[str, JsonScalar] | None = None
+        self, limit: int | None = None, cursor: int | None = None, *, metadata: dict[str, JsonScalar] | None = None
     ) -> list[User]:
         """Return users in the order in which they were added. See `list_users`."""
-        return await self._database.aread(core.users.listed, limit, cursor, core.checks.metadata_filter(metadata))
+        wanted = core.checks.metadata_filter(metadata)
+        return await self._runner.arun(core.users.listed(limit, cursor, wanted, self._app.users_horizon))
 
     def list_all_users(
         self, chunk_size: int = 100, *, metadata: dict[str, JsonScalar] | None = None
@@ -817,20 +1130,100 @@ class SessionManager:
             yield chunk
             cursor = chunk[-1].id or cursor
 
-    def get_user_sessions(self, user_id: str, limit: int | None = None, cursor: int = 0) -> list[Session]:
+    def get_user_sessions(self, user_id: str, limit: int | None = None, cursor: int | None = None) -> list[Session]:
         """Return the live sessions of a user in the order in which they were added.
 
         An unknown user has none.
         """
-        return self._database.read(
-            core.sessions.listed, limit, cursor, core.sessions.filtered(core.checks.user_id(user_id))
-        )
+        return self.list_sessions(limit, cursor, user_id=core.checks.user_id(user_id))
 
-    async def aget_user_sessions(self, user_id: str, limit: int | None = None, cursor: int = 0) -> list[Session]:
+    async def aget_user_sessions(
+        self, user_id: str, limit: int | None = None, cursor: int | None = None
+    ) -> list[Session]:
         """Return the live sessions of a user in the order in which they were added. See `get_user_sessions`."""
-        return await self._database.aread(
-            core.sessions.listed, limit, cursor, core.sessions.filtered(core.checks.user_id(user_id))
-        )
+        return await self.alist_sessions(limit, cursor, user_id=core.checks.user_id(user_id))
+
+    def stats(self) -> Stats:
+        """Count users, sessions, messages and summaries, live and deleted, and say how much space they take.
+
+        Every row is looked at: it takes a while where there are millions.
+        """
+        return self._runner.read(core.stats.counted)
+
+    async def astats(self) -> Stats:
+        """Count users, sessions, messages and summaries, live and deleted, and say how much space they take.
+
+        See `stats`.
+        """
+        return await self._runner.aread(core.stats.counted)
+
+    def export_memory(
+        self,
+        target: TransferTarget,
+        *,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        deleted: bool = False,
+        file_format: TransferFormat = "jsonl",
+        progress: TransferProgress | None = None,
+    ) -> TransferReport:
+        """Write one session, all of one user, or everything to *target*, a path or a file that is open for bytes.
+
+        As JSON Lines nothing is lost, and `import_memory` reads it: ids, order, times, metadata, a framework's own
+        form; with *deleted* also what is soft-deleted. Markdown and CSV are for people. Memory is needed for a page of
+        rows. A file of that name is there once it is complete. *progress* is called with the messages done and all.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+            UserNotFound: there is neither the user nor a session of theirs.
+        """
+        from . import transfer  # here: a program that never exports starts sooner
+
+        what = core.exporting.wanted(session_id, user_id, deleted)
+        return self._runner.run(transfer.export(what, target, file_format, progress))
+
+    async def aexport_memory(
+        self,
+        target: TransferTarget,
+        *,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        deleted: bool = False,
+        file_format: TransferFormat = "jsonl",
+        progress: TransferProgress | None = None,
+    ) -> TransferReport:
+        """Write one session, all of one user, or everything to *target*, a path or a file that is open for bytes.
+
+        See `export_memory`.
+        """
+        from . import transfer  # here: a program that never exports starts sooner
+
+        what = core.exporting.wanted(session_id, user_id, deleted)
+        return await self._runner.arun(transfer.export(what, target, file_format, progress))
+
+    def import_memory(self, source: TransferSource, *, progress: TransferProgress | None = None) -> TransferReport:
+        """Store what `export_memory` has written as JSON Lines, and report how much of it is new.
+
+        What is there already stays as it is, so that to import twice, or again after an interruption, doubles nothing.
+        A session whose id another session has is left out, and named in the report. Works in short transactions.
+
+        Raises:
+            InvalidInput: *source* is no such export, or a line of it is not accepted; those before it are stored.
+        """
+        from . import transfer  # here: a program that never imports starts sooner
+
+        return self._runner.run(transfer.import_lines(source, progress))
+
+    async def aimport_memory(
+        self, source: TransferSource, *, progress: TransferProgress | None = None
+    ) -> TransferReport:
+        """Store what `export_memory` has written as JSON Lines, and report how much of it is new.
+
+        See `import_memory`.
+        """
+        from . import transfer  # here: a program that never imports starts sooner
+
+        return await self._runner.arun(transfer.import_lines(source, progress))
 
     def purge(
         self,
@@ -838,14 +1231,14 @@ class SessionManager:
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
-        progress: "Progress | None" = None,
+        progress: PurgeProgress | None = None,
     ) -> PurgeReport:
         """Remove for good what was soft-deleted at least *older_than* ago, and report how much went.
 
         Works in transactions of at most *batch_size* rows, after each of which *progress* is called with the report so
         far. With *dry_run* rows are counted and nothing goes. SQLite gives the space back to the file system.
         """
-        return self._database.drive(core.purge.steps(core.purge.request(older_than, batch_size, dry_run, progress)))
+        return self._runner.run(core.purge.purge(core.purge.request(older_than, batch_size, dry_run, progress)))
 
     async def apurge(
         self,
@@ -853,12 +1246,12 @@ class SessionManager:
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
-        progress: "Progress | None" = None,
+        progress: PurgeProgress | None = None,
     ) -> PurgeReport:
         """Remove for good what was soft-deleted at least *older_than* ago, and report how much went. See `purge`."""
-        request = core.purge.request(older_than, batch_size, dry_run, progress)
-        return await self._database.adrive(core.purge.steps(request))
+        return await self._runner.arun(core.purge.purge(core.purge.request(older_than, batch_size, dry_run, progress)))
 
+    # By hand: it runs beside other tasks; a blocking program has a timer, or a thread, of its own.
     async def apurge_every(
         self,
         interval: timedelta,
@@ -866,17 +1259,17 @@ class SessionManager:
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
-        progress: "Progress | None" = None,
+        progress: PurgeProgress | None = None,
     ) -> None:
         """Purge now and then after every *interval*: the purge process, as a task.
 
-        Ends when it is cancelled, and after the interval in which the manager was closed. A database that is away is
-        logged and tried again at the next interval. Arguments as of `purge`.
+        Ends when it is cancelled, and after the interval in which the manager was closed. A purge that fails, as where
+        the database is away, is logged and tried again at the next interval. Arguments as of `purge`.
         """
         pause = core.purge.checked_interval(interval)
-        while not self._database.closed:
+        while not self._runner.closed:
             try:
                 await self.apurge(older_than, batch_size=batch_size, dry_run=dry_run, progress=progress)
-            except DatabaseUnavailable as error:
+            except ZepMemoryError as error:
                 logger.warning("purge failed, next try in %s: %s", interval, error)
             await asyncio.sleep(pause)

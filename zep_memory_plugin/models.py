@@ -3,10 +3,12 @@
 The same classes serve input and output. Fields that the store fills (`id`, `created_at`, …) are `None` until then.
 """
 
+import json
 import uuid as uuids
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
 
 from pydantic import (
     AwareDatetime,
@@ -14,46 +16,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
-    SkipValidation,
+    TypeAdapter,
     ValidationError,
 )
 
+from . import rendering
 from .errors import InvalidInput, shown
+from .moments import microseconds
+from .types import Metadata, RoleType, ToolArguments
 
 if TYPE_CHECKING:
-    Metadata = dict[str, JsonValue]
-    """A JSON object. Checked when it is stored: JSON types only, no NaN, bounded depth and size."""
-    ToolArguments = dict[str, JsonValue] | str
-else:
-    Metadata = Annotated[dict[str, Any], SkipValidation]
-    ToolArguments = Annotated[dict[str, Any] | str, SkipValidation]
-
-RoleType = Literal["user", "assistant", "system", "tool", "other"]
-
-MessageStatus = Literal["active", "archived"]
-SearchMode = Literal["lexical", "semantic", "hybrid"]
-SearchScope = Literal["messages", "summary"]
-"""Whether a message is in the window that a framework works with, or has left it; both are live."""
-
-_ROLE_TYPES: dict[str, RoleType] = {
-    "ai": "assistant",
-    "aimessagechunk": "assistant",
-    "assistant": "assistant",
-    "chatbot": "assistant",
-    "developer": "system",
-    "function": "tool",
-    "human": "user",
-    "model": "assistant",
-    "system": "system",
-    "tool": "tool",
-    "user": "user",
-}
-
-
-def role_type_of(role: str) -> RoleType:
-    """Return the role type that a *role* stands for, whoever wrote it: `"ai"`, `"Human"`, `"model"` …"""
-    return _ROLE_TYPES.get(role.lower(), "other")
+    from .types import Takes
 
 
 def _problem(error: ValidationError) -> InvalidInput:
@@ -68,6 +41,12 @@ def _problem(error: ValidationError) -> InvalidInput:
     return InvalidInput(field, f"is not accepted: {first['msg'][0].lower()}{first['msg'][1:]}")
 
 
+class TextPrinter(Protocol):
+    """What IPython gives an object to print itself on."""
+
+    def text(self, text: str, /) -> None: ...
+
+
 class _Model(BaseModel):
     """Raises `InvalidInput` where pydantic would raise its own error with the value in it."""
 
@@ -79,21 +58,39 @@ class _Model(BaseModel):
             try:
                 super().__init__(**fields)
             except ValidationError as error:
-                raise _problem(error) from None
+                problem = _problem(error)
+            else:
+                return
+            raise problem  # not in the handler, or pydantic's error, which has the value, were its context
 
         def __setattr__(self, name: str, value: Any) -> None:
             try:
                 super().__setattr__(name, value)
             except ValidationError as error:
-                raise _problem(error) from None
+                problem = _problem(error)
+            else:
+                return
+            raise problem
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows, or None for it to show the text."""
+        return rendering.of(self, rendering.HTML)
+
+    def _repr_pretty_(self, printer: "TextPrinter", cycle: bool) -> None:
+        """Show one line, or one for each message, where IPython has no HTML."""
+        printer.text(rendering.of(self, rendering.TEXT) or repr(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as an object of JSON, from which the model can be made again."""
+        return self.model_dump(mode="json")
 
 
 def _no_content(value: object) -> object:
     return "" if value is None else value
 
 
-def _uuid(value: object) -> uuids.UUID:
-    if isinstance(value, uuids.UUID):
+def _uuid(value: object) -> uuids.UUID | None:
+    if value is None or isinstance(value, uuids.UUID):
         return value
     if isinstance(value, str):
         try:
@@ -103,7 +100,40 @@ def _uuid(value: object) -> uuids.UUID:
     raise InvalidInput("uuid", f"is {shown(value)}, not a UUID")
 
 
-Uuid = Annotated[uuids.UUID, BeforeValidator(_uuid)]
+if TYPE_CHECKING:
+    Uuid = Takes[uuids.UUID | str | None, uuids.UUID | None]
+else:
+    Uuid = Annotated[uuids.UUID | None, BeforeValidator(_uuid)]
+
+_NO_UUID = cast("Uuid", None)
+
+
+def _from_json(value: object) -> object:
+    """Return the moment that text of JSON names; anything else is left to the strict check."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _age(value: object) -> object:
+    """Return the duration that text of JSON names, such as `P30D`."""
+    return TypeAdapter(timedelta).validate_json(json.dumps(value)) if isinstance(value, str) else value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_from_json)]
+Age = Annotated[timedelta, BeforeValidator(_age)]
+
+
+def _as(model: type[BaseModel]) -> BeforeValidator:
+    """Make *model* of an object of JSON, or of each in a list of such."""
+
+    def made(value: object) -> object:
+        if isinstance(value, list):
+            return [made(each) for each in value]
+        return model(**value) if isinstance(value, dict) else value
+
+    return BeforeValidator(made)
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -137,10 +167,10 @@ class User(_Model):
     first_name: str | None = None
     last_name: str | None = None
     metadata: Metadata | None = None
-    uuid: Uuid | None = None
+    uuid: Uuid = _NO_UUID
     id: int | None = Field(default=None, description="Position in listings; grows, never reused.")
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
 
 
 class Session(_Model):
@@ -148,12 +178,44 @@ class Session(_Model):
 
     session_id: str
     user_id: str | None = None
+    title: str | None = Field(default=None, repr=False)
     metadata: Metadata | None = None
-    uuid: Uuid | None = None
+    uuid: Uuid = _NO_UUID
     id: int | None = Field(default=None, description="Position in listings; grows, never reused.")
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = Field(default=None, description="Last write to the session or its memory.")
-    deleted_at: AwareDatetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = Field(default=None, description="Last write to the session or its memory.")
+    last_active_at: Moment | None = Field(default=None, description="Last message, or else when it was created.")
+    deleted_at: Moment | None = None
+    revision: int | None = Field(default=None, description="Grows with every write to the session or its memory.")
+    message_count: int | None = Field(default=None, description="Only in a listing that was asked for it.")
+    preview: str | None = Field(
+        default=None, repr=False, description="Beginning of the last message, in a listing that was asked for it."
+    )
+
+    @property
+    def activity_cursor(self) -> str | None:
+        """The cursor with which a listing by activity goes on after this session; None before it is stored."""
+        if self.last_active_at is None or self.id is None:
+            return None
+        return f"{microseconds(self.last_active_at)}-{self.id}"
+
+
+class Branch(_Model):
+    """One way that a conversation went, by the message that it ends with."""
+
+    uuid: Uuid
+    seq: int
+    is_active: bool = Field(description="Whether this is the conversation that every read shows.")
+    created_at: Moment
+    preview: str = Field(repr=False, description="Beginning of the message.")
+
+
+class State(_Model):
+    """What an application keeps of a session or a user beside the messages: JSON text that nobody looks into."""
+
+    content: str = Field(repr=False)
+    revision: int = Field(description="Grows with every write of it; 0 is that of one that is not there.")
+    updated_at: Moment
 
 
 class ToolCall(_Model):
@@ -177,15 +239,15 @@ class Message(_Model):
     role: str
     content: Annotated[str, BeforeValidator(_no_content)] = Field(default="", repr=False)
     name: str | None = None
-    tool_calls: list[ToolCall] | None = Field(default=None, repr=False)
+    tool_calls: Annotated[list[ToolCall] | None, _as(ToolCall)] = Field(default=None, repr=False)
     tool_call_id: str | None = None
     token_count: int | None = Field(default=None, description="Tokens of the content; counted when not given.")
     metadata: Metadata | None = Field(default=None, repr=False)
-    uuid: Uuid | None = None
+    uuid: Uuid = _NO_UUID
     role_type: RoleType | None = Field(default=None, description="Derived from role when not given.")
     seq: int | None = Field(default=None, description="Position in the session; grows with every append.")
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = Field(default=None, description="None until the message is changed.")
+    created_at: Moment | None = None
+    updated_at: Moment | None = Field(default=None, description="None until the message is changed.")
     native_format: str | None = Field(default=None, repr=False)
     native: str | None = Field(default=None, repr=False)
 
@@ -197,8 +259,8 @@ class Summary(_Model):
     seq: int | None = Field(default=None, description="The last message that the summary covers.")
     token_count: int | None = None
     metadata: Metadata | None = Field(default=None, repr=False)
-    uuid: Uuid | None = None
-    created_at: AwareDatetime | None = None
+    uuid: Uuid = _NO_UUID
+    created_at: Moment | None = None
 
 
 class _Result(_Model):
@@ -210,20 +272,68 @@ class _Result(_Model):
 class Memory(_Result):
     """What a model should be shown of a session: the newest messages, oldest first, and the latest summary."""
 
-    messages: list[Message] = Field(default_factory=list)
-    summary: Summary | None = None
+    messages: Annotated[list[Message], _as(Message)] = Field(default_factory=list)
+    summary: Annotated[Summary | None, _as(Summary)] = None
+
+
+class Explanation(_Result):
+    """Why a result is where it is: what its score is made of."""
+
+    said: dict[str, int] = Field(
+        default_factory=dict, description="Words of the text that it has itself, in any form, and how often."
+    )
+    heard: list[str] = Field(
+        default_factory=list, description="Words that it has not, but the messages around it have."
+    )
+    by_word: dict[str, float] = Field(
+        default_factory=dict,
+        description="What each word brings; without a meaning, it and the dates add up to the score.",
+    )
+    by_date: dict[str, float] = Field(
+        default_factory=dict, description="What it brings that it was sent on a day, in a month or a year of the text."
+    )
+    by_meaning: float | None = Field(
+        default=None, description="What its meaning brings; in a hybrid search the rest of the score is the words'."
+    )
 
 
 class SearchResult(_Result):
     """A message or a summary that a search found."""
 
-    message: Message | None = None
-    summary: Summary | None = None
+    message: Annotated[Message | None, _as(Message)] = None
+    summary: Annotated[Summary | None, _as(Summary)] = None
     score: float = Field(default=0.0, description="How well it answers; higher is better. 0 without a text.")
     session_id: str
-    neighbours: list[Message] = Field(
+    neighbours: Annotated[list[Message], _as(Message)] = Field(
         default_factory=list, description="The messages around a message, in order and without it, when asked for."
     )
+    highlights: list[tuple[int, int]] = Field(
+        default_factory=list, description="Where its content has words of the text, in any form: start and end of each."
+    )
+    explanation: Annotated[Explanation | None, _as(Explanation)] = Field(
+        default=None, description="Why it is where it is, when asked for."
+    )
+
+    @property
+    def content(self) -> str:
+        """The text of the message or summary."""
+        part = self.message or self.summary
+        return part.content if part else ""
+
+    @property
+    def snippet(self) -> str:
+        """The content, or of a long one some 300 characters around most of the words of the text."""
+        start, end = rendering.snippet_of(self.content, self.highlights)
+        cut = self.content[start:end].strip()
+        return f"{'… ' if start else ''}{cut}{' …' if end < len(self.content) else ''}"
+
+
+class SessionResult(_Result):
+    """A session that a search found, with the turns for which it was found."""
+
+    session: Annotated[Session, _as(Session)]
+    score: float = Field(description="How well its best turns answer; higher is better.")
+    results: Annotated[list[SearchResult], _as(SearchResult)] = Field(description="Its best turns, best first.")
 
 
 class PurgeReport(_Result):
@@ -234,11 +344,49 @@ class PurgeReport(_Result):
     summaries: int = 0
     batches: int = 0
     dry_run: bool = False
-    older_than: timedelta = timedelta(0)
-    started_at: datetime
-    finished_at: datetime
+    kept_text_in: list[str] = Field(
+        default_factory=list, description="Where text of what went is kept for now; the next purge tries again."
+    )
+    older_than: Age = timedelta(0)
+    started_at: Moment
+    finished_at: Moment
 
     @property
     def rows(self) -> int:
         """Rows of all tables together."""
         return self.sessions + self.messages + self.summaries
+
+
+class TransferReport(_Result):
+    """What an export wrote or an import stored, and what an import met."""
+
+    users: int = 0
+    sessions: int = 0
+    messages: int = 0
+    summaries: int = 0
+    known: int = Field(default=0, description="Rows of an import that were there already, and stayed as they were.")
+    refused: list[str] = Field(
+        default_factory=list, description="Sessions that an import left out: another session has their id."
+    )
+
+
+class Stats(_Result):
+    """What a database holds, in numbers; what is soft-deleted counts apart."""
+
+    users: int
+    sessions: int
+    deleted_sessions: int
+    messages: int
+    deleted_messages: int
+    summaries: int
+    deleted_summaries: int
+    oldest_message_at: Moment | None = None
+    newest_message_at: Moment | None = None
+    bytes: int | None = Field(default=None, description="What it takes on disk, indexes and all, where that is known.")
+
+
+Summarizer = Callable[[Summary | None, list[Message]], str | Awaitable[str]]
+"""Given the latest summary and the messages to add to it, returns the new summary's text; blocking or async."""
+
+PurgeProgress = Callable[[PurgeReport], None]
+"""Is called after each batch of a purge with the report so far."""

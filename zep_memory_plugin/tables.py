@@ -9,7 +9,7 @@ session, so the same tables can be partitioned or distributed by session.
 import struct
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -43,17 +43,11 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
+from .moments import microseconds, moment_of
+
 PREFIX = "zep_"
 
 Processor = Callable[[Any], Any]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def microseconds(moment: datetime) -> int:
-    """Return *moment* as SQLite stores it."""
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _to_microseconds(moment: datetime | None) -> int | None:
@@ -61,11 +55,17 @@ def _to_microseconds(moment: datetime | None) -> int | None:
 
 
 def _from_microseconds(value: int | None) -> datetime | None:
-    return None if value is None else _EPOCH + timedelta(microseconds=value)
+    try:
+        return None if value is None else moment_of(value)
+    except (OverflowError, TypeError):  # garbled; whoever reads the row goes on without it
+        return None
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.astimezone(UTC)
+    try:
+        return None if moment is None else moment.astimezone(UTC)
+    except (OverflowError, ValueError):  # infinity; whoever reads the row goes on without it
+        return None
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -93,7 +93,10 @@ def _to_bytes(value: uuid.UUID | None) -> bytes | None:
 
 
 def _from_bytes(value: bytes | None) -> uuid.UUID | None:
-    return None if value is None else uuid.UUID(bytes=value)
+    try:
+        return None if value is None else uuid.UUID(bytes=value)
+    except (TypeError, ValueError):  # garbled; whoever reads the row goes on without it
+        return None
 
 
 class CompactUuid(TypeDecorator[uuid.UUID]):
@@ -167,8 +170,8 @@ def _from_sent(sent: bytes | None) -> bytes | None:
         return None
     elements = bytes(sent[_ARRAY_HEADER:])
     floats = bytearray(len(elements) // 2)
-    for place in range(4):
-        floats[place::4] = elements[7 - place :: 8]
+    for byte in range(4):
+        floats[byte::4] = elements[7 - byte :: 8]
     return bytes(floats)
 
 
@@ -214,9 +217,9 @@ def _beside(table: Table, statement: str, dialect: str | None = None) -> None:
     event.listen(table, "after_create", ddl)
 
 
-def _partial_index(table: Table, columns: str, *, where: str) -> None:
+def _partial_index(table: Table, columns: str, *, where: str, name: str | None = None) -> None:
     """Index only the rows of *table* that meet *where*, so that the others cost nothing."""
-    name = f"ix_{table.name}_{columns.replace(', ', '_')}"
+    name = f"ix_{table.name}_{name or columns.replace(', ', '_')}"
     _beside(table, f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}")
 
 
@@ -241,13 +244,32 @@ sessions = Table(
     Column("id", BigInteger, Identity(), nullable=False, index=True),
     Column("uuid", CompactUuid, nullable=False),
     Column("user_id", String(255)),
+    Column("title", Text),
     Column("metadata", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("last_active_at", UtcDateTime, nullable=False),
+    Column("active_hour", BigInteger, nullable=False),
+    Column("added_at", UtcDateTime),
     Column("deleted_at", UtcDateTime),
+    Column("purged_at", UtcDateTime),
     Column("last_seq", BigInteger, nullable=False, default=0),
+    Column("revision", BigInteger, nullable=False, default=0),
 )
+"""What was soft-deleted up to `purged_at` is gone, though a purge may still be about to remove it.
+
+`added_at` is when the application added the session; one that began with its first message has none until then.
+`active_hour` is that of `last_active_at`, for the indexes: a column that every append changes would make each of them
+write to all of the table's.
+"""
+
 _partial_index(sessions, "user_id, id", where="user_id IS NOT NULL")
+
+# Each listing by activity is a range of one of these, in which only the sessions of one hour are left to sort.
+for _name, _condition in (("active", "deleted_at IS NULL"), ("deleted_active", "deleted_at IS NOT NULL")):
+    _partial_index(sessions, "active_hour", where=_condition, name=_name)
+    _of_user = f"{_condition} AND user_id IS NOT NULL"
+    _partial_index(sessions, "user_id, active_hour", where=_of_user, name=f"user_{_name}")
 
 # As `sqlite_with_rowid` it would make SQLAlchemy import modules of SQLite that a program on Postgres never needs.
 _WITHOUT_ROWID = {"sqlite": {"with_rowid": False}}
@@ -294,6 +316,18 @@ summaries = Table(
     info=_WITHOUT_ROWID,
 )
 
+_PRIVATE_COLUMNS = {
+    users: ("email", "first_name", "last_name", "metadata"),
+    sessions: ("title", "metadata"),
+    messages: ("name", "content", "tool_calls", "tool_call_id", "metadata", "native"),
+    summaries: ("content", "metadata"),
+}
+"""Columns with text of conversations and people, of which Postgres' statistics would keep samples after an erasure."""
+
+for _table, _names in _PRIVATE_COLUMNS.items():
+    for _name in _names:
+        _beside(_table, f"ALTER TABLE {_table.name} ALTER COLUMN {_name} SET STATISTICS 0", dialect="postgresql")
+
 for _table in (sessions, messages, summaries):
     _partial_index(_table, "deleted_at", where="deleted_at IS NOT NULL")
 
@@ -307,21 +341,24 @@ listing_ids = Table(
 """The last listing id that was given out, by table: what an identity column is on Postgres."""
 
 # Of live messages only, so that deleting them writes nothing there. A longer list of pending entries, in kB, would make
-# every search slower, a shorter one imports: of 38 us a message with 256, 28 are left with this, and 21 with 4096.
+# every search slower, by 8 ms with 1024, a shorter one imports: of the 38 us a message with this, 1024 would leave 28.
 _beside(
     messages,
     f"CREATE INDEX ix_{PREFIX}messages_terms ON {PREFIX}messages USING gin (terms) "
-    "WITH (fastupdate = on, gin_pending_list_limit = 1024) WHERE deleted_at IS NULL",
+    "WITH (fastupdate = on, gin_pending_list_limit = 256) WHERE deleted_at IS NULL",
     dialect="postgresql",
 )
 
 MESSAGE_INDEX = f"{PREFIX}message_index"
-"""The FTS5 table with the terms of each message, deleted ones too, that SQLite searches more than one session by.
+"""The FTS5 table with the terms of each message, deleted ones too, that SQLite searches more than one session by."""
 
-A message's rowid is its session's id, shifted left by `ROWID_SEQ_BITS`, and its seq.
-"""
+CREATE_MESSAGE_INDEX = (
+    f"CREATE VIRTUAL TABLE {MESSAGE_INDEX} USING fts5(terms, content='', detail=none, columnsize=0, tokenize='ascii')"
+)
 
-ROWID_SEQ_BITS = 32
+SEQ_BITS = 32
+"""A message's rowid there is its session's id, shifted left by so much, and its seq."""
+
 
 unindexed = Table(
     f"{PREFIX}unindexed",
@@ -332,21 +369,60 @@ unindexed = Table(
 )
 """Messages that are not in the FTS5 table yet: rowids from `first` on. Many are put there at once, which is cheaper."""
 
-_beside(
-    unindexed,
-    f"CREATE VIRTUAL TABLE {MESSAGE_INDEX} USING fts5(terms, content='', detail=none, columnsize=0, tokenize='ascii')",
-)
+_beside(unindexed, f"DROP TABLE IF EXISTS {MESSAGE_INDEX}")  # as it may be there where only this table was dropped
+_beside(unindexed, CREATE_MESSAGE_INDEX)
 
 message_embeddings = Table(
     f"{PREFIX}message_embeddings",
     metadata,
     Column("session_id", String(255), nullable=False),
     Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("uuid", CompactUuid, nullable=False),
     Column("embedding", FloatVector, nullable=False),
     PrimaryKeyConstraint("session_id", "seq"),
     info=_WITHOUT_ROWID,
 )
-"""What each message means, as a vector of length 1; rows come after the message, where there is an embedder."""
+"""What each message means, as a vector of length 1; rows come after the message, where there is an embedder.
+
+A row is that of the message with its seq *and* its uuid, as a seq may be used again once a session was purged.
+"""
+
+branches = Table(
+    f"{PREFIX}branches",
+    metadata,
+    Column("session_id", String(255), nullable=False),
+    Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("parent_seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("session_id", "seq"),
+    info=_WITHOUT_ROWID,
+)
+"""Where a message follows another one than that of the seq before; written only when a conversation is rewound."""
+
+SUPERSEDED = datetime(9999, 1, 1, tzinfo=UTC)
+"""Stands as `deleted_at` of what a conversation has left for another branch: a deletion that never comes."""
+
+session_states = Table(
+    f"{PREFIX}session_states",
+    metadata,
+    Column("session_id", String(255), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+"""What an application keeps of each session beside its messages; each append rewrites the session's own row."""
+
+user_states = Table(
+    f"{PREFIX}user_states",
+    metadata,
+    Column("user_id", String(255), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+"""What an application keeps of each user."""
+
+for _table in (session_states, user_states):
+    _beside(_table, f"ALTER TABLE {_table.name} ALTER COLUMN content SET STATISTICS 0", dialect="postgresql")
 
 schema_version = Table(
     f"{PREFIX}schema_version",

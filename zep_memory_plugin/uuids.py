@@ -5,7 +5,10 @@ Random ids would be written all over the index of a session's ids, each to anoth
 
 import os
 import time
-from uuid import UUID
+from uuid import UUID, uuid5
+
+_NAMES = UUID("0b7d2f3e-6a0c-5f0e-9a5d-6f1c2b7a94e1")
+"""Namespace of the uuids that stand for ids that are none. Stored uuids depend on it: it never changes."""
 
 _MILLISECOND = 1_000_000
 _VERSION = 7 << 76
@@ -19,3 +22,11 @@ def new_uuid() -> UUID:
     fraction = (rest << 12) // _MILLISECOND
     random = int.from_bytes(os.urandom(8)) & _RANDOM
     return UUID(int=milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT | random)
+
+
+def uuid_of(name: str) -> UUID:
+    """Return the UUID that *name* is, however it is written, or the one that always stands for it."""
+    try:
+        return UUID(name)
+    except ValueError:
+        return uuid5(_NAMES, name.encode("unicode_escape").decode("ascii"))

@@ -22,8 +22,9 @@ def statements(marks: list[str], takes: tuple[str, str, str, str], newest: tuple
     """Return the upsert, the insert and the read with a driver's own marks for parameters."""
     session, key, now, count = takes
     take = (
-        "INSERT INTO zep_sessions (session_id, uuid, created_at, updated_at, last_seq) "
-        f"VALUES ({session}, {key}, {now}, {now}, {count}) ON CONFLICT (session_id) DO UPDATE "
+        "INSERT INTO zep_sessions "
+        "(session_id, uuid, created_at, updated_at, last_active_at, active_hour, revision, last_seq) "
+        f"VALUES ({session}, {key}, {now}, {now}, {now}, 0, 0, {count}) ON CONFLICT (session_id) DO UPDATE "
         "SET last_seq = zep_sessions.last_seq + excluded.last_seq, updated_at = excluded.updated_at RETURNING last_seq"
     )
     insert = f"INSERT INTO zep_messages ({', '.join(COLUMNS)}) VALUES ({', '.join(marks)})"

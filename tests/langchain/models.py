@@ -1,7 +1,8 @@
 """Chat models without a provider."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -70,3 +71,17 @@ class ScriptedModel(BaseChatModel):
 def texts(messages: list[BaseMessage]) -> list[str]:
     """Return what *messages* say."""
     return [message.text for message in messages]
+
+
+_MADE_HERE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def as_given(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
+    """Return *messages* without what a reader gets beside what was written: an id that is a uuid, and the time."""
+    return [_as_given(message) for message in messages]
+
+
+def _as_given(message: BaseMessage) -> BaseMessage:
+    metadata = {name: value for name, value in message.response_metadata.items() if name != "created_at"}
+    given_id = message.id if message.id and not _MADE_HERE.fullmatch(message.id) else None
+    return message.model_copy(update={"id": given_id, "response_metadata": metadata})

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
 import pytest
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -11,7 +12,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import ConfigurableFieldSpec
 from langchain_core.runnables.history import RunnableWithMessageHistory
+from sqlalchemy import create_engine, event
 
+from tests.langchain.models import as_given, texts
 from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser, Summary
 from zep_memory_plugin.langchain import ZepChatMessageHistory, history_factory
 
@@ -55,7 +58,7 @@ def test_both_colours_share_one_session(manager: SessionManager) -> None:
 
     ZepChatMessageHistory("s", manager).add_message(HumanMessage("one"))
 
-    assert asyncio.run(talk()) == [HumanMessage("one"), HumanMessage("two"), AIMessage("three")]
+    assert as_given(asyncio.run(talk())) == [HumanMessage("one"), HumanMessage("two"), AIMessage("three")]
 
 
 def test_async_methods_are_written_out_not_run_in_threads() -> None:
@@ -80,7 +83,7 @@ def test_blocking_methods_work_inside_a_running_loop(manager: SessionManager) ->
         history.add_messages([HumanMessage("hi")])
         return history.messages
 
-    assert asyncio.run(notebook_cell()) == [HumanMessage("hi")]
+    assert as_given(asyncio.run(notebook_cell())) == [HumanMessage("hi")]
 
 
 def test_threads_share_a_history(manager: SessionManager) -> None:
@@ -121,7 +124,7 @@ def test_cleared_messages_can_be_added_again_in_order(manager: SessionManager) -
     history.add_messages(wanted)
     history.add_messages([old[1]])
 
-    assert history.messages == wanted
+    assert as_given(history.messages) == wanted
 
 
 def test_cleared_messages_can_be_added_again_in_order_async(manager: SessionManager) -> None:
@@ -136,7 +139,26 @@ def test_cleared_messages_can_be_added_again_in_order_async(manager: SessionMana
         await history.aadd_messages([old[1]])
         return await history.aget_messages()
 
-    assert asyncio.run(talk()) == wanted
+    assert as_given(asyncio.run(talk())) == wanted
+
+
+def test_what_was_cleared_is_added_again_all_at_once(database_url: str) -> None:
+    """Whoever looks beside it sees all of it or nothing, so a failure in the middle leaves nothing, too."""
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    history = ZepChatMessageHistory("s", SessionManager(engine))
+    old = [HumanMessage("a", id="a"), AIMessage("b", id="b")]
+    history.add_messages(old)
+    history.clear()
+
+    with SessionManager(database_url) as beside:
+        counts = [len(beside.list_messages("s"))]
+        event.listen(engine, "after_cursor_execute", lambda *_: counts.append(len(beside.list_messages("s"))))
+        history.add_messages([HumanMessage("between"), *old])
+        added = history.messages
+
+    assert [count for count, _ in groupby(counts)] == [0, 3]
+    assert texts(added) == ["between", "a", "b"]
+    engine.dispose()
 
 
 def test_assigning_messages_replaces_them(manager: SessionManager) -> None:
@@ -146,18 +168,40 @@ def test_assigning_messages_replaces_them(manager: SessionManager) -> None:
 
     history.messages = history.messages[1:]
 
-    assert history.messages == [AIMessage("b", id="b"), HumanMessage("c", id="c")]
+    assert as_given(history.messages) == [AIMessage("b", id="b"), HumanMessage("c", id="c")]
     assert manager.list_summaries("s") == []
 
 
-def test_a_replaced_message_is_still_known_by_its_id(manager: SessionManager) -> None:
+def test_an_id_that_comes_with_other_words_overwrites_nothing(manager: SessionManager) -> None:
     history = ZepChatMessageHistory("s", manager)
     history.add_messages([HumanMessage("a", id="a"), AIMessage("b", id="b")])
     history.messages = history.messages[1:]
 
     history.add_messages([AIMessage("better", id="b")])
 
-    assert history.messages == [AIMessage("better", id="b")]
+    assert as_given(history.messages) == [AIMessage("b", id="b"), AIMessage("better")]
+
+
+def test_answers_with_one_id_are_all_kept(manager: SessionManager) -> None:
+    """A gateway numbers all of its answers alike; a cache gives one once more with its id."""
+    history = ZepChatMessageHistory("s", manager)
+
+    for question, answer in (("one", "first"), ("two", "second"), ("two", "second")):
+        history.add_messages([HumanMessage(question), AIMessage(answer, id="chatcmpl-0")])
+    for answer in ("third", "third"):
+        history.add_user_message("three")
+        history.add_ai_message(AIMessage(answer, id="chatcmpl-0"))
+
+    assert texts(history.messages) == [*["one", "first", "two", "second", "two", "second"], *["three", "third"] * 2]
+
+
+def test_a_conversation_that_is_added_again_is_stored_once(manager: SessionManager) -> None:
+    history = ZepChatMessageHistory("s", manager)
+
+    for count in (4, 8):
+        history.add_messages(TURNS[:count])
+
+    assert as_given(history.messages) == TURNS
 
 
 def test_assigning_what_is_not_accepted_deletes_nothing(manager: SessionManager) -> None:
@@ -167,7 +211,7 @@ def test_assigning_what_is_not_accepted_deletes_nothing(manager: SessionManager)
     with pytest.raises(InvalidInput):
         history.messages = [HumanMessage("x" * (16 * 1024 * 1024 + 1))]
 
-    assert history.messages == [HumanMessage("kept")]
+    assert as_given(history.messages) == [HumanMessage("kept")]
 
 
 @pytest.mark.parametrize(
@@ -180,28 +224,61 @@ def test_a_window_holds_whole_turns_and_at_least_the_last(
 
     found = ZepChatMessageHistory("s", manager, limit=limit).messages
 
-    assert found == TURNS[0 if first == "q1" else 4 :]
+    assert as_given(found) == TURNS[0 if first == "q1" else 4 :]
     assert asyncio.run(ZepChatMessageHistory("s", manager, limit=limit).aget_messages()) == found
 
 
 def test_a_window_of_tokens_holds_at_least_the_last_turn(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages([HumanMessage("x" * 400), AIMessage("y" * 400), *TURNS[:1]])
 
-    assert ZepChatMessageHistory("s", manager, max_tokens=50).messages == TURNS[:1]
-    assert ZepChatMessageHistory("s", manager, max_tokens=1).messages == TURNS[:1]
+    assert as_given(ZepChatMessageHistory("s", manager, max_tokens=50).messages) == TURNS[:1]
+    assert as_given(ZepChatMessageHistory("s", manager, max_tokens=1).messages) == TURNS[:1]
     assert len(ZepChatMessageHistory("s", manager, max_tokens=500).messages) == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "tokens"),
+    [
+        (HumanMessage(["look", {"type": "image_url", "image_url": {"url": "data:," + "x" * 9000}}]), 257),
+        (HumanMessage([{"type": "text", "text": "read"}, {"type": "file", "base64": "x" * 9000}]), 2049),
+        (AIMessage([{"type": "thinking", "thinking": "x" * 400, "signature": "y" * 400}, "so"]), 101),
+        (AIMessage("so", additional_kwargs={"reasoning_content": "x" * 400}), 101),
+        (AIMessage([{"type": "tool_use", "id": "1", "name": "f", "input": {}}], tool_calls=[CALL]), 1),
+    ],
+    ids=["image", "document", "thoughts", "reasoning", "call"],
+)
+def test_what_a_message_has_beside_its_text_is_counted(
+    message: BaseMessage, tokens: int, manager: SessionManager
+) -> None:
+    ZepChatMessageHistory("s", manager).add_messages([message])
+
+    assert manager.list_messages("s")[0].token_count == tokens
 
 
 def test_a_window_without_whole_turns_is_exact(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages(TURNS)
 
-    assert ZepChatMessageHistory("s", manager, limit=2, whole_turns=False).messages == TURNS[-2:]
+    exact = ZepChatMessageHistory("s", manager, limit=2, whole_turns=False, pair_calls=False)
+    assert as_given(exact.messages) == TURNS[-2:]
 
 
 def test_a_window_never_starts_with_the_result_of_a_call_before_it(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages(TURNS[1:4])
 
-    assert ZepChatMessageHistory("s", manager, limit=2).messages == [AIMessage("a1")]
+    assert as_given(ZepChatMessageHistory("s", manager, limit=2).messages) == [AIMessage("a1")]
+
+
+def test_a_call_without_a_result_is_shown_with_an_error_for_one(manager: SessionManager) -> None:
+    ZepChatMessageHistory("s", manager).add_messages([*TURNS[:2], HumanMessage("hello?")])
+
+    shown = ZepChatMessageHistory("s", manager).messages
+
+    assert [message.type for message in shown] == ["human", "ai", "tool", "human"]
+    assert isinstance(shown[2], ToolMessage)
+    assert (shown[2].tool_call_id, shown[2].status) == ("1", "error")
+    assert asyncio.run(history_factory(manager)("s").aget_messages()) == shown
+    as_stored = ZepChatMessageHistory("s", manager, pair_calls=False)
+    assert as_given(as_stored.messages) == [*TURNS[:2], HumanMessage("hello?")]
 
 
 def test_the_first_user_owns_the_session(manager: SessionManager) -> None:
@@ -214,7 +291,7 @@ def test_the_first_user_owns_the_session(manager: SessionManager) -> None:
     for attempt in (other.aget_messages, other.aclear, lambda: other.aadd_messages([HumanMessage("hi")])):
         with pytest.raises(SessionOwnedByAnotherUser):
             asyncio.run(attempt())
-    assert ZepChatMessageHistory("s", manager, user_id="alice").messages == [HumanMessage("secret")]
+    assert as_given(ZepChatMessageHistory("s", manager, user_id="alice").messages) == [HumanMessage("secret")]
 
 
 def test_making_a_history_does_no_io(tmp_path) -> None:

@@ -8,11 +8,12 @@ import pytest
 from langchain_classic.agents import AgentExecutor, create_tool_calling_agent
 from langchain_classic.base_memory import BaseMemory
 from langchain_classic.chains import ConversationChain
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.tools import tool
 
-from tests.langchain.models import ModelFailed, ScriptedModel, texts
+from tests.langchain.models import ModelFailed, ScriptedModel, as_given, texts
 from zep_memory_plugin import SessionManager, SessionOwnedByAnotherUser, Summary
 from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepMemory
 
@@ -77,7 +78,7 @@ def test_names_are_as_told(sqlite_manager: SessionManager) -> None:
         ("q", "a"),
         (HumanMessage("q"), AIMessage("a")),
         ([HumanMessage("q")], [AIMessage("a")]),
-        ([("human", "q")], ["a"]),
+        ([("human", "q")], "a"),
     ],
 )
 def test_it_takes_text_messages_and_lists(question: Any, answer: Any, sqlite_manager: SessionManager) -> None:
@@ -85,7 +86,58 @@ def test_it_takes_text_messages_and_lists(question: Any, answer: Any, sqlite_man
 
     memory.save_context({"input": question}, {"output": answer})
 
-    assert loaded(memory) == [HumanMessage("q"), AIMessage("a")]
+    assert as_given(loaded(memory)) == [HumanMessage("q"), AIMessage("a")]
+
+
+STEPS: list[Any] = []
+OUTPUTS: list[tuple[dict[str, Any], str]] = [
+    ({"output": "a", "intermediate_steps": STEPS}, "a"),
+    ({"answer": "a", "source_documents": [Document("d")]}, "a"),
+    ({"result": AIMessage("a"), "cost": 7}, "a"),
+    ({"first": 1, "second": [2]}, '{"first": 1, "second": [2]}'),
+    ({"score": 7}, "7"),
+    ({"parsed": {"city": "Rome"}}, '{"city": "Rome"}'),
+    ({}, "{}"),
+]
+
+
+@pytest.mark.parametrize(("output", "text"), OUTPUTS)
+@pytest.mark.filterwarnings("error")
+def test_whatever_a_chain_answers_is_stored(output: dict[str, Any], text: str, sqlite_manager: SessionManager) -> None:
+    """By then the model has been paid."""
+    memory = ZepMemory(session_id="s", manager=sqlite_manager)
+
+    memory.save_context({"input": "q"}, output)
+    asyncio.run(memory.asave_context({"input": "q2"}, output))
+
+    assert texts(stored(sqlite_manager)) == ["q", text, "q2", text]
+
+
+INPUTS: list[tuple[dict[str, Any], str]] = [
+    ({"question": "q", "chat_history": [HumanMessage("old")]}, "q"),
+    ({"input": "q", "language": "en"}, "q"),
+    ({"topic": "cats", "tone": "kind"}, '{"topic": "cats", "tone": "kind"}'),
+    ({"row": {"id": 7}}, '{"id": 7}'),
+    ({"input": ["no message", 5], "stop": ["x"]}, '["no message", 5]'),
+    ({"history": "…"}, "{}"),
+]
+
+
+@pytest.mark.parametrize(("given", "text"), INPUTS)
+def test_whatever_a_chain_was_asked_is_stored(given: dict[str, Any], text: str, sqlite_manager: SessionManager) -> None:
+    memory = ZepMemory(session_id="s", manager=sqlite_manager)
+
+    memory.save_context(given, {"output": "a"})
+
+    assert texts(stored(sqlite_manager)) == [text, "a"]
+
+
+def test_keys_that_are_named_are_meant(sqlite_manager: SessionManager) -> None:
+    memory = ZepMemory(session_id="s", manager=sqlite_manager, input_key="topic", output_key="verse")
+
+    memory.save_context({"input": "no", "topic": "cats"}, {"output": "no", "verse": "purr"})
+
+    assert texts(stored(sqlite_manager)) == ["cats", "purr"]
 
 
 def test_the_summary_comes_along(manager: SessionManager) -> None:
@@ -99,7 +151,7 @@ def test_the_summary_comes_along(manager: SessionManager) -> None:
     with_window = ZepMemory(session_id="s", manager=manager, return_messages=True, k=5)
 
     assert loaded(as_text) == "System: a question and an answer\nHuman: q2\nAI: a2"
-    assert loaded(as_messages) == [summary, HumanMessage("q2"), AIMessage("a2")]
+    assert as_given(loaded(as_messages)) == [summary, HumanMessage("q2"), AIMessage("a2")]
     assert texts(loaded(with_window)) == ["a question and an answer", "q1", "a1", "q2", "a2"]
 
 
@@ -132,7 +184,7 @@ def test_tool_calls_stay_with_their_results(sqlite_manager: SessionManager) -> N
     for window in ({}, {"k": 1}, {"k": 3}):
         found = loaded(ZepMemory(session_id="s", manager=sqlite_manager, return_messages=True, **window))
         assert found[0].type != "tool"
-        assert found[-4:] == turn
+        assert as_given(found[-4:]) == turn
 
 
 def test_clear_forgets_the_summary_too(manager: SessionManager) -> None:

@@ -19,7 +19,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from tests.langchain.models import ModelFailed, ScriptedModel, texts
+from tests.langchain.models import ModelFailed, ScriptedModel, as_given, texts
 from zep_memory_plugin import (
     DatabaseUnavailable,
     InvalidInput,
@@ -57,7 +57,7 @@ def ask(text: str) -> dict[str, list[AnyMessage]]:
 
 
 def stored(manager: SessionManager, session_id: str = "s") -> list[BaseMessage]:
-    return ZepChatMessageHistory(session_id, manager).messages
+    return as_given(ZepChatMessageHistory(session_id, manager).messages)
 
 
 def run(graph: Any, way: str, value: Any, **options: Any) -> Any:
@@ -522,7 +522,7 @@ def test_messages_come_back_equal_to_those_of_the_state(sqlite_manager: SessionM
 
     state = graph.invoke(ask("q"), context=Context("s"))
 
-    assert stored(sqlite_manager) == state["messages"]
+    assert stored(sqlite_manager) == as_given(state["messages"])
 
 
 def test_an_agent_of_a_chain_with_memory_is_stored_once(sqlite_manager: SessionManager) -> None:

@@ -11,7 +11,15 @@ from langchain_core.runnables import ConfigurableField
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
-from zep_memory_plugin import InvalidInput, Message, SessionManager, Summary, use_session
+from zep_memory_plugin import (
+    InvalidInput,
+    Message,
+    SearchRefinements,
+    SessionManager,
+    SessionOwnedByAnotherUser,
+    Summary,
+    use_session,
+)
 from zep_memory_plugin.langchain import ZepRetriever
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -106,8 +114,7 @@ def test_a_summary_is_a_document_too(manager: SessionManager) -> None:
         ({"user_id": "alice"}, [LISBON, PORTO]),
         ({"session_id": "alice-1"}, [LISBON]),
         ({"session_id": "alice-1", "user_id": "alice"}, [LISBON]),
-        ({"session_id": "bob-1", "user_id": "alice"}, []),
-        ({"session_id": "nobody", "user_id": "alice"}, []),
+        ({"session_id": "nobody", "user_id": "alice"}, [FARO]),
         ({"all_users": True}, [BERGEN, FARO, LISBON, PORTO]),
         ({"all_users": True, "user_id": "bob"}, [BERGEN]),
     ],
@@ -139,9 +146,15 @@ def test_the_surrounding_session_is_the_one_where_nothing_is_given(
         assert contents(asyncio.run(retriever.ainvoke("city"))) == found
 
 
-def test_the_surrounding_user_is_kept_to(cities: SessionManager) -> None:
+@pytest.mark.parametrize("scope", [{}, {"session_id": "bob-1"}, {"session_id": "bob-1", "user_id": "alice"}])
+def test_a_session_of_another_user_is_refused(cities: SessionManager, scope: dict[str, Any]) -> None:
+    retriever = ZepRetriever(manager=cities, **scope)
+
     with use_session("bob-1", user_id="alice"):
-        assert ZepRetriever(manager=cities).invoke("city") == []
+        with pytest.raises(SessionOwnedByAnotherUser):
+            retriever.invoke("city")
+        with pytest.raises(SessionOwnedByAnotherUser):
+            asyncio.run(retriever.ainvoke("city"))
 
 
 @pytest.mark.parametrize("query", ["city", ""])
@@ -160,9 +173,46 @@ def test_an_empty_id_is_not_a_missing_one(cities: SessionManager, name: str) -> 
         ZepRetriever(manager=cities, all_users=True, **{name: ""}).invoke("city")
 
 
-def test_a_misspelt_option_is_refused(cities: SessionManager) -> None:
-    with pytest.raises(ValidationError, match="usr_id"):
-        ZepRetriever(manager=cities, session_id="s", usr_id="alice")  # pyright: ignore[reportCallIssue]
+@pytest.mark.parametrize("name", ["usr_id", "limit"])
+def test_an_unknown_option_is_refused(cities: SessionManager, name: str) -> None:
+    """LangChain's word for the number of results is k."""
+    with pytest.raises(ValidationError, match=name):
+        ZepRetriever(manager=cities, session_id="s", **{name: 3})
+
+
+REFINEMENTS: SearchRefinements = {
+    "where": {"jsonpath": '$.mood ? (@ == "glad")'},
+    "start_date": NOON,
+    "end_date": NOON,
+    "scope": "messages",
+    "mode": "lexical",
+    "mmr_lambda": 0.5,
+    "context": 1,
+    "explain": True,
+}
+
+
+def test_every_option_of_a_search_is_one_of_the_retriever(manager: SessionManager) -> None:
+    """Each by name, or all together; one that is added to `SearchRefinements` needs no line here but its value."""
+    manager.add_memory("s", said("I like Lisbon", metadata={"mood": "glad"}, created_at=NOON))
+    manager.add_memory("s", said("and Porto"))
+
+    assert REFINEMENTS.keys() == SearchRefinements.__optional_keys__
+    for retriever in (
+        ZepRetriever(manager=manager, session_id="s", **REFINEMENTS),
+        ZepRetriever(manager=manager, session_id="s", search_options=REFINEMENTS),
+        ZepRetriever(manager=manager, session_id="s", search_options=REFINEMENTS, context=1),
+    ):
+        [found] = retriever.invoke("Lisbon")
+        assert (found.page_content, found.metadata["neighbours"]) == ("I like Lisbon", ["and Porto"])
+
+
+def test_the_options_are_handed_on_to_the_search(manager: SessionManager) -> None:
+    manager.add_memory("s", said("I like Lisbon", created_at=NOON))
+
+    for options in ({"mode": "semantic"}, {"mmr_lambda": 2}, {"scope": "everything"}, {"context": -1}):
+        with pytest.raises(InvalidInput, match=next(iter(options))):
+            ZepRetriever(manager=manager, session_id="s", **options).invoke("Lisbon")
 
 
 @pytest.mark.parametrize("query", ["", " \n\t"])

@@ -2,13 +2,16 @@
 
 import asyncio
 import gc
+import json
 import traceback
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, SummarizationMiddleware
+from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, SummarizationMiddleware
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -18,7 +21,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.output_parsers import StrOutputParser
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import (
     Runnable,
@@ -31,8 +34,11 @@ from langchain_core.runnables import (
 from langchain_core.tools import tool
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from pydantic import BaseModel
 
-from tests.langchain.models import ModelFailed, ScriptedModel, texts
+from tests.langchain.models import ModelFailed, ScriptedModel, as_given, texts
 from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser, User, use_session
 from zep_memory_plugin.langchain import ZepChatMessageHistory, with_session_memory
 
@@ -59,7 +65,7 @@ def in_session(session_id: str, **configurable: Any) -> RunnableConfig:
 
 
 def stored(manager: SessionManager, session_id: str = "s") -> list[BaseMessage]:
-    return ZepChatMessageHistory(session_id, manager).messages
+    return as_given(ZepChatMessageHistory(session_id, manager).messages)
 
 
 def run_all_ways(chain: Runnable, value: Any, config: RunnableConfig) -> None:
@@ -169,14 +175,86 @@ def test_what_is_no_question_is_refused_before_anything_is_stored(value: Any, sq
     assert sqlite_manager.list_sessions() == []
 
 
-@pytest.mark.parametrize("output", [7, None, {"a": "x", "b": "y"}, {"answer": 7}, FORGED])
-def test_what_is_no_answer_is_an_error_and_the_question_is_kept(output: Any, sqlite_manager: SessionManager) -> None:
+class City(BaseModel):
+    """What a model is asked for."""
+
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("output", "content"),
+    [
+        (7, "7"),
+        (["a", "b"], '["a", "b"]'),
+        ({"name": "Lisbon"}, '{"name": "Lisbon"}'),
+        ({"a": "x", "b": {"c": 1.5}}, '{"a": "x", "b": {"c": 1.5}}'),
+        ({"answer": 7}, '{"answer": 7}'),
+        (FORGED, json.dumps(FORGED)),
+    ],
+    ids=str,
+)
+def test_an_answer_may_be_data(output: Any, content: str, sqlite_manager: SessionManager) -> None:
+    """It is stored as text, and as what it is, in `additional_kwargs["parsed"]`."""
     chat = with_session_memory(lambda _: output, sqlite_manager)
 
-    with pytest.raises(InvalidInput):
-        chat.invoke("q", in_session("s"))
+    run_all_ways(chat, "q", in_session("s"))
 
-    assert stored(sqlite_manager) == [HumanMessage("q")]
+    assert stored(sqlite_manager) == [HumanMessage("q"), AIMessage(content, additional_kwargs={"parsed": output})] * 6
+
+
+@pytest.mark.parametrize("value", [City(name="Lisbon"), Decimal("1.5"), datetime(2026, 1, 2, tzinfo=UTC), ValueError()])
+def test_an_answer_that_json_lacks_is_kept_readable(value: Any, sqlite_manager: SessionManager) -> None:
+    with_session_memory(lambda _: value, sqlite_manager).invoke("q", in_session("s"))
+
+    shown = {"City": '{"name": "Lisbon"}', "Decimal": "1.5", "datetime": "2026-01-02T00:00:00Z"}
+    assert texts(stored(sqlite_manager)) == ["q", shown.get(type(value).__name__, "ValueError: ")]
+
+
+def test_a_chain_without_an_answer_leaves_the_question(sqlite_manager: SessionManager) -> None:
+    assert with_session_memory(lambda _: None, sqlite_manager).invoke("q", in_session("s")) is None
+
+    assert texts(stored(sqlite_manager)) == ["q"]
+
+
+def test_an_output_without_the_named_key_is_stored_all_the_same(sqlite_manager: SessionManager) -> None:
+    chat = with_session_memory(lambda _: {"text": "a", "n": 1}, sqlite_manager, output_messages_key="answer")
+
+    chat.invoke("q", in_session("s"))
+
+    assert texts(stored(sqlite_manager)) == ["q", "a"]
+
+
+@pytest.mark.parametrize("key", [None, "raw"])
+@pytest.mark.parametrize("parsed", [City(name="Lisbon"), None])
+def test_a_parsed_answer_is_the_result_of_the_call_that_gave_it(
+    key: str | None, parsed: City | None, sqlite_manager: SessionManager
+) -> None:
+    shown: list[list[BaseMessage]] = []
+    error = None if parsed else ValueError("no city")
+
+    def model(messages: list[BaseMessage]) -> dict[str, Any]:
+        shown.append(messages)
+        return {"raw": AIMessage("", tool_calls=[CALL]), "parsed": parsed, "parsing_error": error}
+
+    chat = with_session_memory(RunnableLambda(model), sqlite_manager, output_messages_key=key)
+    chat.invoke("one", in_session("s"))
+    chat.invoke("two", in_session("s"))
+
+    told = '{"name": "Lisbon"}' if parsed else "ValueError: no city"
+    assert [(message.type, message.text) for message in shown[1]] == [
+        ("human", "one"),
+        ("ai", ""),
+        ("tool", told),
+        ("human", "two"),
+    ]
+
+
+def test_data_that_grows_in_a_stream_is_stored_whole(sqlite_manager: SessionManager) -> None:
+    for number, text in enumerate(['{"city": {"name": "Lisbon"}}', '["Lisbon", "Rome"]', "712"]):
+        chat = with_session_memory(ScriptedModel(script=[AIMessage(text)]) | JsonOutputParser(), sqlite_manager)
+        list(chat.stream("q", in_session(str(number))))
+
+        assert texts(stored(sqlite_manager, str(number))) == ["q", text]
 
 
 def test_text_with_a_history_key_is_refused(sqlite_manager: SessionManager) -> None:
@@ -395,7 +473,7 @@ class TestWindow:
 class TestFailure:
     """No turn is lost, and no loss is silent."""
 
-    def test_a_failing_model_leaves_the_question(self, manager: SessionManager) -> None:
+    def test_a_failing_model_leaves_the_question_once(self, manager: SessionManager) -> None:
         chat = with_session_memory(ScriptedModel(script=[ModelFailed() for _ in range(6)]), manager)
 
         async def run() -> None:
@@ -410,7 +488,7 @@ class TestFailure:
             list(chat.stream("q", in_session("s")))
         asyncio.run(run())
 
-        assert stored(manager) == [HumanMessage("q")] * 4
+        assert stored(manager) == [HumanMessage("q")]
 
     def test_the_question_is_stored_before_the_model_is_called(self, sqlite_manager: SessionManager) -> None:
         seen: list[list[str]] = []
@@ -473,7 +551,7 @@ class TestStream:
 
         chunks = list(chat.stream("q", in_session("s")))
 
-        (_, answer) = stored(manager)
+        _, answer, _ = stored(manager)
         assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
         assert type(answer) is AIMessage
         assert (answer.content, answer.tool_calls) == ("to be or ", [CALL])
@@ -605,13 +683,69 @@ class TestBatch:
 
         assert chat.batch([]) == asyncio.run(chat.abatch([])) == []
 
-    def test_results_as_they_complete_are_all_stored(self, sqlite_manager: SessionManager) -> None:
-        chat = with_session_memory(ScriptedModel(), sqlite_manager)
+    @pytest.mark.parametrize("way", ["batch_as_completed", "abatch_as_completed"])
+    def test_results_as_they_complete_are_in_order_within_a_session(
+        self, way: str, sqlite_manager: SessionManager
+    ) -> None:
+        model = ScriptedModel()
+        chat = with_session_memory(model, sqlite_manager)
+        configs = [in_session(name) for name in "abab"]
 
-        done = list(chat.batch_as_completed(["a", "b", "c"], in_session("s")))
+        async def acompleted() -> list[Any]:
+            return [each async for each in chat.abatch_as_completed([*"1234"], configs)]
 
-        assert len(done) == 3
-        assert sorted(texts(stored(sqlite_manager))) == ["a", "b", "c", "echo a", "echo b", "echo c"]
+        completed = asyncio.run(acompleted()) if way[0] == "a" else list(chat.batch_as_completed([*"1234"], configs))
+
+        assert sorted((position, answer.text) for position, answer in completed) == [
+            (position, f"echo {position + 1}") for position in range(4)
+        ]
+        assert texts(stored(sqlite_manager, "a")) == ["1", "echo 1", "3", "echo 3"]
+        assert texts(stored(sqlite_manager, "b")) == ["2", "echo 2", "4", "echo 4"]
+
+    @pytest.mark.parametrize("way", ["batch_as_completed", "abatch_as_completed"])
+    def test_an_error_among_results_as_they_complete_is_raised_or_returned(
+        self, way: str, sqlite_manager: SessionManager
+    ) -> None:
+        def run(**options: Any) -> list[Any]:
+            chat = with_session_memory(ScriptedModel(script=[ModelFailed(), AIMessage("a")]), sqlite_manager)
+
+            async def acompleted() -> list[Any]:
+                return [each async for each in chat.abatch_as_completed(["one", "two"], in_session("s"), **options)]
+
+            if way[0] == "a":
+                return asyncio.run(acompleted())
+            return list(chat.batch_as_completed(["one", "two"], in_session("s"), **options))
+
+        with pytest.raises(ModelFailed):
+            run()
+        (first, failed), (second, answer) = run(return_exceptions=True)
+
+        assert (first, type(failed), second, answer.text) == (0, ModelFailed, 1, "a")
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+def test_a_graph_that_was_interrupted_is_resumed_by_a_command(way: str, sqlite_manager: SessionManager) -> None:
+    calls = {"name": "add", "args": {"a": 1}, "id": "1", "type": "tool_call"}
+    graph = create_agent(
+        ScriptedModel(script=[AIMessage("", tool_calls=[calls]), AIMessage("done")]),
+        [add],
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"add": True})],
+        checkpointer=InMemorySaver(),
+    )
+    chat = with_session_memory(graph, sqlite_manager)
+    _run(chat, way, {"messages": [("human", "q")]}, {"configurable": {"thread_id": "s"}})
+
+    _run(chat, way, Command(resume={"decisions": [{"type": "approve"}]}), {"configurable": {"thread_id": "s"}})
+
+    assert [text.strip() for text in texts(stored(sqlite_manager))] == ["q", "", "2", "done"]
+
+
+def test_a_schema_of_the_config_has_the_session(sqlite_manager: SessionManager) -> None:
+    chat = with_session_memory(ScriptedModel(), sqlite_manager)
+
+    schema = (chat | StrOutputParser()).config_schema(include=["configurable"]).model_json_schema()
+
+    assert {"session_id", "user_id"} <= schema["$defs"]["Configurable"]["properties"].keys()
 
 
 class Runs(BaseTracer):

@@ -1,5 +1,6 @@
 """Messages whose ids come back: LangGraph writes one into the caller's object, a cache gives an answer once more."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from langchain.agents.middleware import AgentMiddleware, hook_config
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableLambda
 
-from tests.langchain.models import ScriptedModel, texts
+from tests.langchain.models import ModelFailed, ScriptedModel, texts
 from tests.langchain.test_middleware import run
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepMemoryMiddleware, with_session_memory
@@ -58,8 +59,7 @@ def test_a_question_is_stored_each_time_it_is_asked(way: str, save_input: str, s
         run(agent(sqlite_manager, model, save_input), way, {"messages": [question]}, config=IN_S)
 
     assert stored(sqlite_manager) == ["report", "a", "report", "b", "report", "c"]
-    shown = ["report", "a", "report", "b", "report"] if save_input == "start" else ["a", "b", "report"]
-    assert texts(model.shown[-1]) == shown
+    assert texts(model.shown[-1]) == ["report", "a", "report", "b", "report"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -90,6 +90,39 @@ def test_a_conversation_that_is_sent_as_a_whole_is_stored_once(
 
     assert stored(sqlite_manager) == texts(messages)
     assert texts(model.shown[-1]) == texts(messages[:-1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_conversation_that_is_sent_as_a_whole_without_ids_is_stored_once(
+    way: str, sqlite_manager: SessionManager
+) -> None:
+    model = ScriptedModel()
+    chat = with_session_memory(model, sqlite_manager)
+    conversation: list[Any] = []
+
+    async def ask() -> BaseMessage:
+        return chat.invoke(conversation, IN_S) if way == "invoke" else await chat.ainvoke(conversation, IN_S)
+
+    for question in ("one", "two", "three"):
+        conversation.append({"role": "user", "content": question})
+        conversation.append({"role": "assistant", "content": asyncio.run(ask()).text})
+
+    said = [message["content"] for message in conversation]
+    assert stored(sqlite_manager) == said
+    assert texts(model.shown[-1]) == said[:-1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_question_whose_call_failed_stands_once_whoever_repeats_it(way: str, sqlite_manager: SessionManager) -> None:
+    model = ScriptedModel(script=[ModelFailed(), ModelFailed(), AIMessage("a"), ModelFailed(), AIMessage("b")])
+    chat = with_session_memory(model, sqlite_manager)
+    again = chat.with_retry(stop_after_attempt=2, wait_exponential_jitter=False).with_fallbacks([chat])
+
+    for question in ("q1", "q2"):
+        run(again, way, question, config=IN_S)
+
+    assert stored(sqlite_manager) == ["q1", "a", "q2", "b"]
+    assert [texts(shown) for shown in model.shown] == [["q1"]] * 3 + [["q1", "a", "q2"]] * 2
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -129,4 +162,6 @@ def test_an_answer_from_a_cache_is_stored_each_time(sqlite_manager: SessionManag
 
     messages = ZepChatMessageHistory("s", sqlite_manager).messages
     assert texts(messages) == ["hours?", "nine to five", "thanks", "welcome", "hours?", "nine to five"]
-    assert [message.id for message in messages[1::2]] == ["run-1", "run-2", "run-1"]
+    *first, again = [message.id for message in messages[1::2]]
+    assert first == ["run-1", "run-2"]
+    assert sqlite_manager.get_message("s", str(again)).seq == 6

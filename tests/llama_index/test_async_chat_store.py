@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock, Memory
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 
-from tests.llama_index.scripted import plain, user
+from tests.llama_index.scripted import answer, calling, plain, user
 from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser
 from zep_memory_plugin.llama_index import ManagerNotRegistered, ZepAsyncChatStore
 
@@ -96,7 +96,7 @@ def test_setting_replaces_active_and_archived_at_once(store: ZepAsyncChatStore) 
 
 
 def test_a_bad_message_leaves_the_old_history(store: ZepAsyncChatStore) -> None:
-    bad = ChatMessage("bad", additional_kwargs={"callback": object()})
+    bad = ChatMessage("bad", additional_kwargs={"name": "n" * 2000})
 
     async def run() -> None:
         await store.set_messages("k", users("ab"))
@@ -109,19 +109,32 @@ def test_a_bad_message_leaves_the_old_history(store: ZepAsyncChatStore) -> None:
 
 PAGES = [
     (None, None, "abcdef"),
-    (2, None, "ef"),
-    (2, 0, "ef"),
+    (2, None, "ab"),
+    (2, 0, "ab"),
     (2, 2, "cd"),
-    (2, 5, "a"),
+    (2, 5, "f"),
     (2, 9, ""),
     (0, None, ""),
     (99, None, "abcdef"),
-    (None, 4, "ab"),
+    (None, 4, "ef"),
 ]
 
 
+def test_a_system_message_at_the_head_is_not_archived(store: ZepAsyncChatStore) -> None:
+    async def run() -> None:
+        head = ChatMessage(role="system", content="S")
+        await store.add_messages("k", [head, *users("abcd")])
+        await store.get_messages("k")
+        assert texts(await store.archive_oldest_messages("k", 1)) == ""
+        await store.get_messages("k")
+        assert texts(await store.archive_oldest_messages("k", 3)) == "ab"
+        assert texts(await store.get_messages("k")) == "Scd"
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(("limit", "offset", "expected"), PAGES)
-def test_pages_lead_from_the_newest_end_back(
+def test_pages_are_counted_from_the_oldest_message(
     store: ZepAsyncChatStore, limit: int | None, offset: int | None, expected: str
 ) -> None:
     async def run() -> None:
@@ -206,6 +219,33 @@ def memory_of(store: ZepAsyncChatStore, session_id: str = "k", **options: Any) -
 
 def ten_words(number: int) -> ChatMessage:
     return user(f"message {number} has ten words one two three four five")
+
+
+def test_calls_of_two_runs_are_shown_with_their_results_and_archived_without_loss(store: ZepAsyncChatStore) -> None:
+    """What is shown earlier than it was stored is archived when all before it is."""
+
+    async def run() -> tuple[list[str], ...]:
+        calls = [calling((f"call-{n}", "weather", {})) for n in (1, 2)]
+        results = [answer("call-1", "sun"), answer("call-2", "rain")]
+        await store.set_messages("k", [*users("ab"), *calls, *results, user("c"), calling(("call-3", "weather", {}))])
+        shown = [str(message.role.value) for message in await store.get_messages("k")]
+        steps = [texts(await store.archive_oldest_messages("k", n)) for n in (2, 2, 2)]
+        left = [str(message.role.value) for message in await store.get_messages("k")]
+        return shown, steps, left
+
+    shown, steps, left = asyncio.run(run())
+    assert shown == ["user", "user", *["assistant", "tool"] * 2, "user", "assistant", "tool"]
+    assert steps == ["ab", "", "sunrain"]
+    assert left == ["user", "assistant", "tool"]
+
+
+def test_a_message_is_deleted_where_it_is_shown(store: ZepAsyncChatStore) -> None:
+    async def run() -> list[Any]:
+        await store.set_messages("k", [user("q"), calling(("call-1", "weather", {})), user("hello?")])
+        gone = [await store.delete_message("k", position) for position in (2, 3, 3, -1)]
+        return [*gone, await store.count_messages("k")]
+
+    assert asyncio.run(run()) == [None, user("hello?"), None, None, 2]
 
 
 def test_the_memory_of_llama_index_archives_what_leaves_its_queue(store: ZepAsyncChatStore) -> None:

@@ -15,6 +15,7 @@ from llama_index.core.storage.chat_store import BaseChatStore
 
 from tests.llama_index.scripted import ScriptedModel, answer, assistant, calling, plain, user
 from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser
+from zep_memory_plugin.core.pairing import NO_RESULT
 from zep_memory_plugin.llama_index import ZepChatStore
 
 Call = Callable[..., Any]
@@ -82,7 +83,7 @@ def test_setting_replaces_all(store: ZepChatStore, call: Call) -> None:
 
 def test_a_bad_message_leaves_the_old_history(store: ZepChatStore, call: Call) -> None:
     call(store, "set_messages", "k", [user("old")])
-    bad = ChatMessage("bad", additional_kwargs={"callback": object()})
+    bad = ChatMessage("bad", additional_kwargs={"name": "n" * 2000})
 
     with pytest.raises(InvalidInput):
         call(store, "set_messages", "k", [user("a"), bad, user("c")])
@@ -218,6 +219,26 @@ def test_a_buffer_on_the_store_is_made_again_from_its_text(store: ZepChatStore) 
     again = ChatMemoryBuffer.from_string(buffer.to_string())
 
     assert again.get() == [user("hi")]
+
+
+def test_a_call_without_a_result_is_shown_with_a_note_for_one(store: ZepChatStore, call: Call) -> None:
+    call(store, "set_messages", "k", [user("q"), calling(("1", "weather", {})), user("hello?")])
+    shown = call(store, "get_messages", "k")
+
+    assert [message.role.value for message in shown] == ["user", "assistant", "tool", "user"]
+    assert shown[2].content == NO_RESULT
+    assert call(store, "delete_message", "k", 2) is None
+    assert call(store, "delete_message", "k", 3) == user("hello?")
+    assert [message.role.value for message in call(store, "get_messages", "k")] == ["user", "assistant", "tool"]
+
+
+def test_a_result_without_its_call_is_not_shown(store: ZepChatStore, call: Call) -> None:
+    result = answer("gone", "r")
+    call(store, "set_messages", "k", [result, user("q"), assistant("a")])
+
+    assert call(store, "get_messages", "k") == [user("q"), assistant("a")]
+    assert call(store, "delete_message", "k", 1) == assistant("a")
+    assert [row.content for row in store.manager.list_messages("k")] == ["r", "q"]  # type: ignore[union-attr]
 
 
 def test_a_buffer_keeps_tool_calls(store: ZepChatStore) -> None:

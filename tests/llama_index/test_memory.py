@@ -7,10 +7,11 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ThinkingBlock
+from llama_index.core.base.llms.types import ChatMessage, ThinkingBlock, ToolCallBlock
 from llama_index.core.memory import BaseMemory
 from pydantic import ValidationError
 
@@ -79,7 +80,7 @@ def test_messages_are_put_set_and_reset(memory: ZepMemory, call: Call) -> None:
 
 
 def test_a_bad_message_leaves_what_was_there(memory: ZepMemory, call: Call) -> None:
-    bad = ChatMessage("bad", additional_kwargs={"callback": object()})
+    bad = ChatMessage("bad", additional_kwargs={"name": "n" * 2000})
     call(memory, "put", user("old"))
 
     for method in ("set", "put_messages"):
@@ -163,6 +164,11 @@ def test_the_counter_of_the_manager_counts(database_url: str) -> None:
 
         assert plain(memory.get()) == [("user", "four five"), ("user", "six")]
         assert len(memory.tokenizer_fn("one two three")) == 3
+
+
+def test_a_counter_that_fails_fails_no_prompt(sqlite_url: str) -> None:
+    with SessionManager(sqlite_url, token_counter=lambda text: 1 // 0) as manager:
+        assert len(ZepMemory(manager=manager, session_id="s").tokenizer_fn("five letters")) == 3
 
 
 def test_two_sessions_never_see_each_other(manager: SessionManager, call: Call) -> None:
@@ -350,3 +356,36 @@ def test_a_process_that_closes_nothing_ends(sqlite_url: str, shared_postgres_url
 
 def test_handles_are_json(memory: ZepMemory) -> None:
     assert json.loads(json.dumps(memory.to_dict())) == memory.to_dict()
+
+
+@pytest.mark.parametrize(
+    "said", ["q a1 hello", "q1 q2 a1 b1 ra rb next", "q ra a1 ra"], ids=["interrupted", "two runs at once", "no call"]
+)
+def test_every_call_is_shown_with_its_result(said: str, sqlite_url: str) -> None:
+    def message(word: str) -> ChatMessage:
+        if word[0] == "r":
+            return ChatMessage(role="tool", content="r", additional_kwargs={"tool_call_id": word[1]})
+        if word in ("a1", "b1"):
+            call = ToolCallBlock(tool_call_id=word[0], tool_name="f", tool_kwargs={})
+            return ChatMessage(role="assistant", blocks=[call])
+        return ChatMessage(role="user", content=word)
+
+    with SessionManager(sqlite_url) as manager:
+        memory = ZepMemory(manager=manager, session_id="s")
+        memory.put_messages([message(word) for word in said.split()])
+        shown = memory.get()
+        assert shown == asyncio.run(memory.aget())
+        assert len(memory.get_all()) == len(said.split())
+
+    for before, after in pairwise(shown):
+        calls = [block.tool_call_id for block in before.blocks if isinstance(block, ToolCallBlock)]
+        assert calls == ([after.additional_kwargs["tool_call_id"]] if after.role == "tool" else [])
+
+
+def test_a_question_that_is_put_again_after_a_failure_stands_once(sqlite_url: str) -> None:
+    with SessionManager(sqlite_url) as manager:
+        memory = ZepMemory(manager=manager, session_id="s")
+        for role, text in (("user", "q"), ("user", "q"), ("assistant", "a"), ("user", "q")):
+            memory.put(ChatMessage(role=role, content=text))
+
+        assert [message.content for message in memory.get()] == ["q", "a", "q"]

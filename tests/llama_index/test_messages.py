@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from tests.llama_index.scripted import ScriptedModel, answer, assistant, calling, plain, user
-from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
+from zep_memory_plugin import Message, SessionManager, ToolCall
 from zep_memory_plugin.core.batches import estimated_tokens
 from zep_memory_plugin.llama_index import ZepMemory
-from zep_memory_plugin.llama_index.messages import NATIVE_FORMAT, from_messages, to_messages
+from zep_memory_plugin.llama_index.messages import NATIVE_FORMAT, from_rows, to_rows
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(40))
 THOUGHT = ThinkingBlock(content="hm", num_tokens=7, additional_information={"signature": "abc"})
@@ -173,14 +174,19 @@ def test_values_that_json_knows_by_another_type_become_that(memory: ZepMemory) -
     assert memory.get_all() == [ChatMessage("hi", additional_kwargs=kept)]
 
 
-def test_what_json_cannot_hold_is_refused_without_its_text(memory: ZepMemory) -> None:
-    bad = ChatMessage("secret words", additional_kwargs={"callback": object()})
+def test_values_that_json_lacks_are_kept_readable(memory: ZepMemory) -> None:
+    kwargs = {"at": datetime(2026, 1, 2, tzinfo=UTC), "price": Decimal("1.5"), "error": ValueError("no"), "set": {1}}
+    call = ToolCallBlock(tool_call_id="1", tool_name="f", tool_kwargs={"error": KeyError("k"), "raw": b"\xff"})
 
-    with pytest.raises(InvalidInput) as caught:
-        memory.put_messages([user("good"), bad])
+    memory.put_messages([ChatMessage("said", additional_kwargs=kwargs), ChatMessage(role="assistant", blocks=[call])])
 
-    assert "secret" not in str(caught.value)
-    assert memory.get_all() == []
+    said, called = memory.get_all()
+    assert said.content == "said"
+    readable = {"at": "2026-01-02T00:00:00Z", "price": "1.5", "error": "ValueError: no", "set": [1]}
+    assert said.additional_kwargs == readable
+    assert called.blocks == [
+        call.model_copy(update={"tool_kwargs": {"error": "KeyError: 'k'", "raw": {"base64": "/w=="}}})
+    ]
 
 
 JSON = st.recursive(
@@ -403,7 +409,7 @@ def test_storing_a_message_leaves_it_as_it_was() -> None:
     message = RICH["a thought beside strange text"]
     before = json.dumps(message.model_dump(mode="json"))
 
-    to_messages([message], estimated_tokens)
+    to_rows([message], estimated_tokens)
 
     assert json.dumps(message.model_dump(mode="json")) == before
 
@@ -432,21 +438,19 @@ TOKENS = {
 
 @pytest.mark.parametrize(("message", "tokens"), TOKENS.values(), ids=TOKENS)
 def test_all_of_a_message_is_counted(message: ChatMessage, tokens: int) -> None:
-    assert to_messages([message], estimated_tokens)[0].token_count == tokens
+    assert to_rows([message], estimated_tokens)[0].token_count == tokens
 
 
 def test_a_tool_call_costs_what_its_name_and_arguments_do() -> None:
-    small, large = to_messages(
-        [calling(("1", "look", {})), calling(("1", "look", {"text": "x" * 4000}))], estimated_tokens
-    )
+    small, large = to_rows([calling(("1", "look", {})), calling(("1", "look", {"text": "x" * 4000}))], estimated_tokens)
 
     assert (small.token_count or 0) < 5
     assert (large.token_count or 0) > 1000
 
 
 def test_nothing_is_read_from_no_rows() -> None:
-    assert from_messages([]) == []
-    assert to_messages([], estimated_tokens) == []
+    assert from_rows([]) == []
+    assert to_rows([], estimated_tokens) == []
 
 
 def test_arguments_that_are_json_in_a_text_are_read_by_others(manager: SessionManager) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -12,7 +13,15 @@ from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.schema import MetadataMode, NodeWithScore
 from llama_index.core.tools import RetrieverTool
 
-from zep_memory_plugin import InvalidInput, Message, SessionManager, Summary, use_session
+from zep_memory_plugin import (
+    InvalidInput,
+    Message,
+    SearchOptions,
+    SessionManager,
+    SessionOwnedByAnotherUser,
+    Summary,
+    use_session,
+)
 from zep_memory_plugin.llama_index import ManagerNotRegistered, ZepRetriever, register_manager, unregister_manager
 
 Retrieve = Callable[[BaseRetriever, str], list[NodeWithScore]]
@@ -74,8 +83,9 @@ def test_all_sessions_of_a_user_are_searched(manager: SessionManager, retrieve: 
     assert "my cat is secret" not in found
 
 
-def test_a_session_of_someone_else_has_nothing(manager: SessionManager, retrieve: Retrieve) -> None:
-    assert retrieve(ZepRetriever(manager, session_id="bob-1", user_id="alice"), "my cat") == []
+def test_a_session_of_someone_else_is_refused(manager: SessionManager, retrieve: Retrieve) -> None:
+    with pytest.raises(SessionOwnedByAnotherUser):
+        retrieve(ZepRetriever(manager, session_id="bob-1", user_id="alice"), "my cat")
 
 
 def test_nobody_searches_everywhere_by_leaving_something_out(manager: SessionManager, retrieve: Retrieve) -> None:
@@ -85,6 +95,47 @@ def test_nobody_searches_everywhere_by_leaving_something_out(manager: SessionMan
         retrieve(retriever, "my cat")
     with use_session("alice-2"):
         assert texts(retrieve(retriever, "my cat")) == {"my cat is ill"}
+
+
+def test_a_retriever_for_all_users_searches_everywhere(manager: SessionManager, retrieve: Retrieve) -> None:
+    retriever = ZepRetriever(manager, all_users=True)
+
+    with use_session("alice-2", user_id="alice"):
+        found = texts(retrieve(retriever, "my cat"))
+
+    assert {"my cat is called Zanzibar", "my cat is ill", "my cat is secret"} <= found
+
+
+def test_an_unknown_option_is_refused(manager: SessionManager) -> None:
+    unknown: Any = {"similarity_top_k": 3}
+
+    with pytest.raises(InvalidInput, match="similarity_top_k is no option of ZepRetriever"):
+        ZepRetriever(manager, session_id="alice-1", **unknown)
+
+
+OPTIONS: SearchOptions = {
+    "session_id": "alice-1",
+    "user_id": "alice",
+    "metadata": {"mood": "glad"},
+    "where": {"jsonpath": '$.mood ? (@ == "glad")'},
+    "start_date": datetime(2000, 1, 1, tzinfo=UTC),
+    "end_date": datetime(2100, 1, 1, tzinfo=UTC),
+    "scope": "messages",
+    "mode": "lexical",
+    "mmr_lambda": 0.5,
+    "limit": 1,
+    "context": 1,
+    "explain": True,
+}
+
+
+def test_every_option_of_a_search_is_one_of_the_retriever(manager: SessionManager, retrieve: Retrieve) -> None:
+    """One that is added to `SearchOptions` needs no line here but its value."""
+    [node] = retrieve(ZepRetriever(manager, **OPTIONS), "my cat")
+
+    assert OPTIONS.keys() == SearchOptions.__optional_keys__
+    assert node.text == "my cat is called Zanzibar"
+    assert node.metadata["neighbours"] == ["a fine name for a cat"]
 
 
 def test_filters_are_those_of_the_search(manager: SessionManager, retrieve: Retrieve) -> None:
@@ -100,7 +151,7 @@ def test_summaries_are_found(manager: SessionManager, retrieve: Retrieve) -> Non
 
     nodes = retrieve(ZepRetriever(manager, session_id="alice-1", scope="summary"), "cat")
 
-    assert texts(nodes) == {"Alice spoke of her cat"}
+    assert [(node.text, node.metadata["role"]) for node in nodes] == [("Alice spoke of her cat", "summary")]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n"])
@@ -132,6 +183,7 @@ def test_what_is_known_about_a_message_stays_out_of_prompts(manager: SessionMana
         "created_at": None if message.created_at is None else message.created_at.isoformat(),
         "metadata": {"mood": "glad"},
         "role": "user",
+        "seq": 1,
         "session_id": "alice-1",
         "uuid": str(message.uuid),
     }

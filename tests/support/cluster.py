@@ -48,7 +48,19 @@ class Cluster:
         """Initialise the data directory, start the server and wait until it answers."""
         root = find_installation(self._account, self._directory)
         self._initialise(root)
-        self._process = self._launch(root)
+        self._process = self._launch(root, before=_end_with_parent())
+        self._wait_until_it_answers(self._process)
+
+    def restart(self, **settings: str) -> None:
+        """Stop the server as it stops itself, cutting whatever is under way, and start it with other *settings*.
+
+        Nothing tells this process of the fork, for which managers would wait until their calls have come to an end.
+        """
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(START_LIMIT)
+        self._settings = {**self._settings, **settings}
+        self._process = self._launch(find_installation(self._account, self._directory), before=None)
         self._wait_until_it_answers(self._process)
 
     def stop(self) -> None:
@@ -69,7 +81,7 @@ class Cluster:
         if result.returncode != 0:
             raise RuntimeError(f"initdb of {root} failed:\n{result.stdout}{result.stderr}")
 
-    def _launch(self, root: Path) -> subprocess.Popen[bytes]:
+    def _launch(self, root: Path, *, before: Callable[[], None] | None) -> subprocess.Popen[bytes]:
         settings = {**self._settings, "port": str(self.port), "unix_socket_directories": str(self._directory)}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("wb") as log:
@@ -80,7 +92,7 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 cwd="/",
                 env=ENVIRONMENT,
-                preexec_fn=_end_with_parent(),
+                preexec_fn=before,
                 user=self._account.user,
                 group=self._account.group,
                 extra_groups=self._account.extra_groups,

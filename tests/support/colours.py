@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import uuid4
 
+from tests.support.tables import Tables
 from zep_memory_plugin import SessionManager
 
 Arguments = dict[str, Any]
@@ -20,6 +22,7 @@ class Caller(Protocol):
     """A manager as a test calls it: `caller.add_session(session)` blocks and returns in every colour."""
 
     manager: SessionManager
+    tables: Tables
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         """Return the twin of *method* that this colour calls."""
@@ -33,15 +36,16 @@ class Caller(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the manager, and the event loop if there is one."""
+        """Close the manager and the tables, and the event loop if there is one."""
         ...
 
 
 class SyncCaller:
     """Calls the blocking methods, and several at once in threads."""
 
-    def __init__(self, manager: SessionManager) -> None:
+    def __init__(self, manager: SessionManager, tables: Tables) -> None:
         self.manager = manager
+        self.tables = tables
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         return getattr(self.manager, method)
@@ -61,14 +65,16 @@ class SyncCaller:
             return list(threads.map(call, calls))
 
     def close(self) -> None:
+        self.tables.close()
         self.manager.close()
 
 
 class AsyncCaller:
     """Runs the async methods on one event loop, and several at once as tasks."""
 
-    def __init__(self, manager: SessionManager) -> None:
+    def __init__(self, manager: SessionManager, tables: Tables) -> None:
         self.manager = manager
+        self.tables = tables
         self._runner = asyncio.Runner()
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -95,6 +101,7 @@ class AsyncCaller:
         return self._runner.run(gather())
 
     def close(self) -> None:
+        self.tables.close()
         self._runner.run(self.manager.aclose())
         self._runner.close()
 
@@ -117,11 +124,20 @@ class Backend:
     name: str
     url_fixture: str | None
     scheme: str
-    caller: Callable[[SessionManager], Caller]
+    colour: Callable[[SessionManager, Tables], Caller]
 
     def url(self, database: str) -> str:
-        """Return the URL that leads to *database*, another URL of it, with this driver."""
-        return f"{self.scheme}:{database.partition(':')[2]}" if self.url_fixture else "sqlite://"
+        """Return the URL that leads to *database*, another URL of it, with this driver; a new one where it is memory.
+
+        A database in memory has a name, so that it can be looked at from outside of its manager.
+        """
+        if self.url_fixture is None:
+            return f"{self.scheme}:///file:{uuid4()}?mode=memory&cache=shared&uri=true"
+        return f"{self.scheme}:{database.partition(':')[2]}"
+
+    def open(self, url: str, **options: Any) -> Caller:
+        """Open a manager on *url* with *options*."""
+        return self.colour(SessionManager(url, **options), Tables(url))
 
 
 BACKENDS = [

@@ -1,10 +1,11 @@
 """What a session manager does, in as few words as it can be said: dictionaries and lists, no database.
 
-The methods are named and called as those of `SessionManager`, and return and raise the same. Moments and places are
+The methods are named and called as those of `SessionManager`, and return and raise the same. Moments and seqs are
 counted, not measured.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,10 @@ from zep_memory_plugin import (
 Json = dict[str, Any]
 
 
+SUPERSEDED = math.inf
+"""When what a rewound session has left is deleted."""
+
+
 @dataclass
 class ModelMessage:
     uuid: UUID
@@ -30,14 +35,14 @@ class ModelMessage:
     metadata: Json | None
     seq: int
     changed: bool = False
-    deleted: int | None = None
+    deleted: float | None = None
 
 
 @dataclass
 class ModelSummary:
     content: str
     seq: int
-    deleted: int | None = None
+    deleted: float | None = None
 
 
 @dataclass
@@ -45,6 +50,7 @@ class ModelSession:
     session_id: str
     user_id: str | None = None
     metadata: Json | None = None
+    added: bool = False
     messages: list[ModelMessage] = field(default_factory=list)
     summaries: list[ModelSummary] = field(default_factory=list)
     last_seq: int = 0
@@ -85,6 +91,22 @@ def merged(old: Any, new: Any) -> Any:
     }
 
 
+def patched(old: Any, new: Any) -> Any:
+    """Merge metadata in the same way, but let None take its key out."""
+    if not new:
+        return old
+    base = dict(old or {})
+    for key, value in new.items():
+        if value is None:
+            base.pop(key, None)
+        elif isinstance(value, dict):
+            there = base.get(key)
+            base[key] = patched(there if isinstance(there, dict) else {}, value)
+        else:
+            base[key] = value
+    return base
+
+
 class Model:
     """The sessions of some users."""
 
@@ -106,16 +128,33 @@ class Model:
     def add_session(self, session: Any) -> ModelSession:
         if session.user_id is not None and session.user_id not in self._users:
             raise UserNotFound(session.user_id)
-        if session.session_id in self._sessions:
+        there = self._sessions.get(session.session_id)
+        if there is None:
+            there = ModelSession(session.session_id, session.user_id, session.metadata)
+            self._sessions[session.session_id] = there
+        elif there.added or there.deleted is not None:
             raise SessionExists(session.session_id)
-        self._sessions[session.session_id] = ModelSession(session.session_id, session.user_id, session.metadata)
-        return self._sessions[session.session_id]
+        else:
+            self._check_owner(session.session_id, session.user_id)
+            self._merge_into(there, session)
+        there.added = True
+        return there
 
     def update_session(self, session: Any) -> ModelSession:
         stored = self._any(session.session_id)
-        stored.metadata = merged(stored.metadata, session.metadata)
-        stored.deleted = None
+        self._merge_into(stored, session)
         return stored
+
+    def _merge_into(self, stored: ModelSession, session: Any) -> None:
+        stored.metadata = patched(stored.metadata, session.metadata)
+        stored.user_id = session.user_id or stored.user_id
+        stored.deleted = None
+
+    def move_session(self, session_id: str, user_id: str) -> ModelSession:
+        session = self._live(session_id)
+        self._users.add(user_id)
+        session.user_id = user_id
+        return session
 
     def delete_session(self, session_id: str) -> None:
         session, now = self._live(session_id), next(self._clock)
@@ -136,6 +175,7 @@ class Model:
 
     def add_memory(self, session_id: str, messages: Iterable[Any], *, user_id: str | None = None) -> list[ModelMessage]:
         batch = _batch(messages)
+        self._check_owner(session_id, user_id)
         if not batch:
             return []
         session = self._taken(session_id, user_id)
@@ -155,13 +195,14 @@ class Model:
         self, session_id: str, messages: Iterable[Any], *, user_id: str | None = None
     ) -> list[ModelMessage]:
         batch = _batch(messages)
+        self._check_owner(session_id, user_id)
         there = self._sessions.get(session_id)
         if not batch and (there is None or there.deleted is not None):
             return []
         session, now = self._taken(session_id, user_id), next(self._clock)
         uuids = {message.uuid for message in batch}
         for part in session.parts:
-            part.deleted = now if part.deleted is None else part.deleted
+            part.deleted = now if part.deleted in (None, SUPERSEDED) else part.deleted
         for message in batch:
             known = next((one for one in session.messages if one.uuid == message.uuid), None)
             if known is None:
@@ -175,7 +216,7 @@ class Model:
         self, session_id: str, uuid: UUID, *, metadata: Json | None = None, content: str | None = None
     ) -> ModelMessage:
         message = self._live(session_id).find(uuid)
-        message.metadata = merged(message.metadata, metadata)
+        message.metadata = patched(message.metadata, metadata)
         message.content = message.content if content is None else content
         message.changed = True
         return message
@@ -187,10 +228,14 @@ class Model:
 
     def rewind_session(self, session_id: str, to_uuid: UUID) -> None:
         session = self._live(session_id)
-        self._delete_after(session, session.find(to_uuid).seq)
+        seq = session.find(to_uuid).seq
+        for part in session.parts:
+            part.deleted = SUPERSEDED if part.seq > seq and part.deleted is None else part.deleted
 
     def clear_memory(self, session_id: str) -> None:
-        self._delete_after(self._live(session_id), 0)
+        session, now = self._live(session_id), next(self._clock)
+        for part in session.parts:
+            part.deleted = now if part.deleted in (None, SUPERSEDED) else part.deleted
 
     def fork_session(self, session_id: str, new_session_id: str, *, until_uuid: UUID | None = None) -> ModelSession:
         if session_id == new_session_id:
@@ -199,11 +244,21 @@ class Model:
         until = origin.last_seq if until_uuid is None else origin.find(until_uuid).seq
         if new_session_id in self._sessions:
             raise SessionExists(new_session_id)
-        fork = ModelSession(new_session_id, origin.user_id, origin.metadata, last_seq=until)
+        fork = ModelSession(new_session_id, origin.user_id, origin.metadata, added=True, last_seq=until)
         fork.messages = [replace(message) for message in origin.live if message.seq <= until]
         fork.summaries = [replace(one) for one in origin.summaries if one.deleted is None and one.seq <= until]
         self._sessions[new_session_id] = fork
         return fork
+
+    def rename_session(self, session_id: str, new_session_id: str) -> ModelSession:
+        if session_id == new_session_id:
+            raise InvalidInput("new_session_id", "is the session's own id")
+        session = self._live(session_id)
+        if new_session_id in self._sessions:
+            raise SessionExists(new_session_id)
+        session.session_id = new_session_id
+        self._sessions = {one.session_id: one for one in self._sessions.values()}
+        return session
 
     def add_summary(self, session_id: str, summary: Any, *, until_uuid: UUID) -> ModelSummary:
         session = self._live(session_id)
@@ -216,8 +271,8 @@ class Model:
         before = self._count()
         self._sessions = {key: session for key, session in self._sessions.items() if session.deleted is None}
         for session in self._sessions.values():
-            session.messages = [message for message in session.messages if message.deleted is None]
-            session.summaries = [summary for summary in session.summaries if summary.deleted is None]
+            session.messages = [each for each in session.messages if each.deleted in (None, SUPERSEDED)]
+            session.summaries = [each for each in session.summaries if each.deleted in (None, SUPERSEDED)]
         sessions, messages, summaries = (was - left for was, left in zip(before, self._count(), strict=True))
         return sessions, messages, summaries
 
@@ -255,6 +310,11 @@ class Model:
             raise SessionNotFound(session_id)
         return session
 
+    def _check_owner(self, session_id: str, user_id: str | None) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None and user_id is not None and session.user_id not in (None, user_id):
+            raise SessionOwnedByAnotherUser(session_id, user_id)
+
     def _taken(self, session_id: str, user_id: str | None) -> ModelSession:
         """Return a session to write to: new, brought back, or given an owner when need be."""
         session = self._sessions.get(session_id, ModelSession(session_id))
@@ -267,15 +327,9 @@ class Model:
         self._sessions[session_id] = session
         return session
 
-    def _delete_after(self, session: ModelSession, seq: int) -> None:
-        now = next(self._clock)
-        for part in session.parts:
-            if part.seq > seq and part.deleted is None:
-                part.deleted = now
-
 
 def _batch(messages: Iterable[Any]) -> list[ModelMessage]:
-    """Return messages with a uuid each; of two with the same, the later stands in the place of the earlier."""
+    """Return messages with a uuid each; of two with the same, the later replaces the earlier."""
     batch: dict[UUID, ModelMessage] = {}
     for message in messages:
         uuid = message.uuid or uuid4()

@@ -29,14 +29,17 @@ class PostgresServer:
         """Return the URL of *database* on this server."""
         return urlsplit(self._url)._replace(path=f"/{database}").geturl()
 
-    def create_database(self, template: str | None = None) -> str:
+    def create_database(self, template: str | None = None, *, encoding: str | None = None) -> str:
         """Create a database with a fresh name and return its URL.
 
-        *template* is the name or the URL of the database to copy, by default the empty one.
+        *template* is the name or the URL of the database to copy, by default the empty one, which may get another
+        *encoding* than the server's.
         """
         name = f"zep_test_{uuid.uuid4().hex}"
         source = _database_name(template or "template0")
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
+        if encoding is not None:
+            statement += sql.SQL(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'").format(sql.Literal(encoding))
         with self._connect() as connection:
             connection.execute(statement + _copy_strategy(connection))
         return self.url(name)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.upstream.langchain_core_histories import NotAvailable, ran
+from tests.upstream.langchain_core_histories import ran
+from tests.upstream.sources import NotAvailable
 
 
+@pytest.mark.network
 def test_our_history_passes_the_tests_of_langchain_core(tmp_path: Path) -> None:
     try:
         done = ran(tmp_path)

@@ -1,5 +1,8 @@
 """Every operation once: blocking functions of a `Connection`, on SQLAlchemy Core.
 
+Here: what is checked, read and written. Not here: SQL of one database (`databases`), retries and connections
+(`running`), and what takes several units of work or asks the application (`flows`).
+
 A module is imported when it is first asked for: few programs need all, and building their statements takes a while.
 """
 
@@ -9,30 +12,46 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import (
+        activity,
+        appending,
         archive,
         batches,
+        branches,
         checks,
+        exporting,
+        importing,
         memory,
         messages,
-        prompts,
         purge,
+        records,
+        renaming,
         replacement,
         sessions,
+        states,
+        stats,
         summaries,
         users,
         windows,
     )
 
 __all__ = [
+    "activity",
+    "appending",
     "archive",
     "batches",
+    "branches",
     "checks",
+    "exporting",
+    "importing",
     "memory",
     "messages",
-    "prompts",
     "purge",
+    "records",
+    "renaming",
     "replacement",
     "sessions",
+    "states",
+    "stats",
     "summaries",
     "users",
     "windows",

@@ -1,51 +1,72 @@
 """The archive, where messages go that a framework no longer works with, and messages by their position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, and_, select, update
 
-from ..database import Stamp
 from ..errors import InvalidInput
 from ..models import Message
-from ..tables import messages, sessions
-from . import checks
+from ..tables import messages
+from ..units import Stamp
+from . import checks, ownership
 from . import sessions as session_rows
 from .chunks import chunked
-from .messages import COLUMNS, read, unmarked
+from .messages import COLUMNS, of_session, read, unmarked
 
 
 def archive(
-    connection: Connection, stamp: Stamp, session_id: str, limit: int | None, until_seq: int | None
+    connection: Connection,
+    stamp: Stamp,
+    session_id: str,
+    limit: int | None,
+    until_seq: int | None,
+    after_seq: int = 0,
+    user_id: str | None = None,
 ) -> list[Message]:
-    """Archive the oldest active messages, at most *limit* and none after the place *until_seq*."""
-    count, last = checks.limit(limit), checks.limit(until_seq, "until_seq")
-    session_rows.lock_live(connection, checks.session_id(session_id))
+    """Archive the oldest active messages after the seq *after_seq*, at most *limit* and none after *until_seq*."""
+    count, last, first = checks.limit(limit), checks.limit(until_seq, "until_seq"), checks.limit(after_seq, "after_seq")
+    session_rows.lock_live(connection, checks.session_id(session_id), user_id)
     active = and_(_of_session(session_id), unmarked(stamp, messages.c.archived_at))
-    there = and_(active, messages.c.deleted_at.is_(None))
-    oldest = _rows_at(connection, there if last is None else and_(there, messages.c.seq <= last), 0, count)
+    live = and_(active, messages.c.deleted_at.is_(None), messages.c.seq > (first or 0))
+    oldest = _rows_at(connection, live if last is None else and_(live, messages.c.seq <= last), 0, count)
     _mark(connection, stamp, session_id, oldest, messages.c.archived_at)
-    return read(oldest)
+    return read(oldest, session_id)
 
 
 def sliced(
-    connection: Connection, session_id: str, start: int | None, stop: int | None, status: object
+    connection: Connection,
+    session_id: str,
+    start: int | None,
+    stop: int | None,
+    status: object,
+    user_id: str | None = None,
 ) -> list[Message]:
     """Return the messages at the positions from *start* until before *stop*."""
-    live = and_(_of_session(session_id), session_rows.of_status(status), messages.c.deleted_at.is_(None))
-    return read(_rows_at(connection, live, start, stop))
+    owner = checks.optional_user_id(user_id)
+    live = and_(of_session(of_owner=owner is not None), session_rows.of_status(status))
+    rows = _rows_at(connection, live, start, stop, ownership.parameters(owner, session=checks.session_id(session_id)))
+    if not rows:
+        ownership.refuse(connection, session_id, owner)
+    return read(rows, session_id)
 
 
 def delete_slice(
-    connection: Connection, stamp: Stamp, session_id: str, start: int | None, stop: int | None, status: object
+    connection: Connection,
+    stamp: Stamp,
+    session_id: str,
+    start: int | None,
+    stop: int | None,
+    status: object,
+    user_id: str | None = None,
 ) -> list[Message]:
     """Soft-delete the messages at the positions from *start* until before *stop*, and return them."""
-    session_rows.lock_live(connection, checks.session_id(session_id))
+    session_rows.lock_live(connection, checks.session_id(session_id), user_id)
     live = and_(_of_session(session_id), session_rows.of_status(status), unmarked(stamp, messages.c.deleted_at))
-    found = _rows_at(connection, live, start, stop)
-    _mark(connection, stamp, session_id, found, messages.c.deleted_at)
-    return read(found)
+    rows = _rows_at(connection, live, start, stop)
+    _mark(connection, stamp, session_id, rows, messages.c.deleted_at)
+    return read(rows, session_id)
 
 
 def _of_session(session_id: str) -> ColumnElement[bool]:
@@ -53,13 +74,18 @@ def _of_session(session_id: str) -> ColumnElement[bool]:
 
 
 def _rows_at(
-    connection: Connection, there: ColumnElement[bool], start: int | None, stop: int | None
+    connection: Connection,
+    conditions: ColumnElement[bool],
+    start: int | None,
+    stop: int | None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Sequence[Row[Any]]:
     """Return the rows of a slice, oldest first."""
     newest_first, offset, limit = _span(start, stop)
     order = messages.c.seq.desc() if newest_first else messages.c.seq
-    found = connection.execute(select(*COLUMNS).where(there).order_by(order).offset(offset).limit(limit)).all()
-    return found[::-1] if newest_first else found
+    query = select(*COLUMNS).where(conditions).order_by(order).offset(offset).limit(limit)
+    rows = connection.execute(query, dict(parameters or {})).all()
+    return rows[::-1] if newest_first else rows
 
 
 def _span(start: int | None, stop: int | None) -> tuple[bool, int, int | None]:
@@ -81,5 +107,4 @@ def _mark(
         marked = update(messages).where(_of_session(session_id), messages.c.seq.in_(chunk))
         connection.execute(marked.values({column: stamp.now}))
     if rows:
-        touched = update(sessions).where(sessions.c.session_id == session_id)
-        connection.execute(touched.values(updated_at=stamp.now))
+        session_rows.write(connection, stamp, session_id)

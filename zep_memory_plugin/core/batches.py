@@ -1,22 +1,26 @@
 """Messages on their way in: checked, cleaned, counted and given ids, before any I/O."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import inspect
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from operator import index
 from typing import Any, SupportsIndex
 from uuid import UUID
 
 from ..errors import InvalidInput
-from ..models import Message, ToolCall, role_type_of
+from ..models import Memory, Message, ToolCall
+from ..types import KnownRule, Metadata, TokenCounter, role_type_of
 from ..uuids import new_uuid
-from . import checks, jsontext
+from . import checks, damage, jsontext
 
-TokenCounter = Callable[[str], int]
+logger = logging.getLogger(__name__)
 
 NATIVE_FORMAT = "zep_memory_plugin"
 """Names our own native form, kept for messages whose text a text column cannot hold as it is."""
 
-_TEXTS = ("role", "content", "name", "tool_call_id")
+TEXTS = ("role", "content", "name", "tool_call_id")
+"""Fields that a text column may not hold as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,81 @@ class Batch:
     archived: bool
     """Whether what is new is stored as archived."""
 
+    known: KnownRule = "update"
+    """What becomes of messages whose uuid the session knows."""
+
+    since_seq: int | None = None
+    """With the rule "append", the seq after which the messages of the turn lie that goes on."""
+
+    unchanged: set[UUID] = field(default_factory=set)
+    """The uuids of messages that an attempt has found to be stored as they are."""
+
+    expected_revision: int | None = None
+    """The revision that the session must have."""
+
+    metadata: Metadata | None = None
+    """What is merged into the metadata of the session."""
+
+    state: str | None = None
+    """What becomes the state of the session."""
+
+    @property
+    def is_for_messages(self) -> bool:
+        """Whether there is nothing to write but messages."""
+        return self.metadata is None and self.state is None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self.rows and self.is_for_messages
+
 
 def estimated_tokens(text: str) -> int:
     """Estimate the tokens of *text* as a quarter of its characters, rounded up."""
     return (len(text) + 3) // 4
 
 
-def batch(new: Iterable[Message], token_counter: TokenCounter, status: object = "active") -> Batch:
+def batch(
+    new: Iterable[Message] | Memory,
+    token_counter: TokenCounter,
+    status: object = "active",
+    *,
+    known: object = "update",
+    since_seq: object = None,
+    expected_revision: object = None,
+    metadata: Metadata | None = None,
+    state: object = None,
+) -> Batch:
     """Check *new* and make ids for it; no I/O."""
     archived = checks.status(status) == "archived"
+    rule = checks.known_rule(known)
+    since = checks.limit(since_seq, "since_seq")
+    expected = checks.revision(expected_revision)
+    checks.metadata(metadata)
+    rows, positions = _collected(new.messages if isinstance(new, Memory) else new, token_counter, rule)
+    merges = any(rows[position]["metadata"] for position in positions.values())
+    return Batch(
+        rows,
+        frozenset(positions),
+        merges,
+        archived,
+        rule,
+        since,
+        expected_revision=expected,
+        metadata=metadata,
+        state=checks.state(state),
+    )
+
+
+def _collected(
+    new: Iterable[Message], token_counter: TokenCounter, rule: KnownRule
+) -> tuple[list[dict[str, Any]], dict[UUID, int]]:
+    """Return the rows of *new*, and where among them each uuid stands that was given.
+
+    A uuid that is given twice is one row with the later content, or by the rule "append" two messages.
+    """
     rows: list[dict[str, Any]] = []
-    places: dict[UUID, int] = {}
+    positions: dict[UUID, int] = {}
     for count, message in enumerate(checks.several("messages", new), start=1):
         if count > checks.LARGEST_BATCH:
             raise InvalidInput("messages", f"are more than {checks.LARGEST_BATCH}; append them in several calls")
@@ -51,22 +119,25 @@ def batch(new: Iterable[Message], token_counter: TokenCounter, status: object = 
         if message.uuid is None:
             rows.append(row)
             continue
-        place = places.setdefault(row["uuid"], len(rows))
-        _merge_into(row, rows[place : place + 1])
-        rows[place : place + 1] = [row]
-    merges = any(rows[place]["metadata"] for place in places.values())
-    return Batch(rows, frozenset(places), merges, archived)
+        if rule == "append" and row["uuid"] in positions:
+            rows.append({**row, "uuid": new_uuid()})
+            continue
+        position = positions.setdefault(row["uuid"], len(rows))
+        _merge_into(row, rows[position : position + 1])
+        rows[position : position + 1] = [row]
+    return rows, positions
 
 
 def written(message: Message, token_counter: TokenCounter) -> dict[str, Any]:
     """Check *message* and return its columns, but for what the session gives it."""
     checks.model("message", message, Message)
+    texts = (message.role, message.content, message.name, message.tool_call_id)
+    checks.texts(TEXTS, texts)
     tool_calls = _tool_calls_text(message.tool_calls)
     checks.short_text("role", message.role, checks.LONGEST_ROLE)
     checks.short_text("name", message.name)
     checks.short_text("tool_call_id", message.tool_call_id)
     checks.short_text("native_format", message.native_format)
-    texts = (message.role, message.content, message.name, message.tool_call_id)
     cleaned = tuple([_cleaned(text) for text in texts])
     native_format, native = _native(message, texts, cleaned)
     role, content, name, tool_call_id = cleaned
@@ -96,7 +167,7 @@ def _native(
         return _cleaned(message.native_format), _cleaned(message.native)
     if cleaned == texts:
         return None, None
-    changed = {name: text for name, text, clean in zip(_TEXTS, texts, cleaned, strict=True) if text != clean}
+    changed = {name: text for name, text, clean in zip(TEXTS, texts, cleaned, strict=True) if text != clean}
     return NATIVE_FORMAT, jsontext.dumps(changed)
 
 
@@ -110,8 +181,9 @@ def _tool_calls_text(calls: list[ToolCall] | None) -> str | None:
     plain = [{"id": call.id, "name": call.name, "args": checks.arguments(call.args)} for call in calls]
     try:
         return jsontext.dumps(plain)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput("tool_calls", "hold arguments that are not JSON") from error
+    except (TypeError, ValueError):
+        pass  # their words may be those of the arguments
+    raise InvalidInput("tool_calls", "hold arguments that are not JSON")
 
 
 def _token_count(message: Message, tool_calls: str | None, token_counter: TokenCounter) -> int:
@@ -121,19 +193,38 @@ def _token_count(message: Message, tool_calls: str | None, token_counter: TokenC
 
 
 def counted(text: str, token_counter: TokenCounter) -> int:
-    """Count the tokens of *text*, and check what the application's function says."""
-    tokens: object = token_counter(text)
-    if type(tokens) is not int and not isinstance(tokens, SupportsIndex):  # the latter alone takes as long as the rest
-        raise InvalidInput("token_counter", f"returned a {type(tokens).__name__}, not a whole number")
-    return checks.token_count(index(tokens), "token_counter")
+    """Count the tokens of *text* with the application's function.
+
+    Where that fails, as tokenizers do at their own special tokens, or says what is no number of tokens, they are
+    estimated: no message is lost for it.
+    """
+    try:
+        tokens: object = token_counter(text)
+    except Exception as error:  # whatever the application's function raises; its words may be the text's
+        logger.warning("the token counter failed with %s; the tokens are estimated", type(error).__name__)
+        return estimated_tokens(text)
+    if type(tokens) is int and 0 <= tokens <= checks.LARGEST_TOKEN_COUNT:  # by far the most
+        return tokens
+    return _whole_number(tokens, text)
+
+
+def _whole_number(tokens: object, text: str) -> int:
+    """Return *tokens* as a number of tokens of *text*, or an estimate where it is none."""
+    if isinstance(tokens, SupportsIndex) and 0 <= index(tokens) <= checks.LARGEST_TOKEN_COUNT:
+        return index(tokens)
+    if inspect.iscoroutine(tokens):
+        tokens.close()  # which would else warn that nobody awaits it
+    kind = type(tokens).__name__
+    logger.warning("the token counter returned a %s that is no number of tokens; they are estimated", kind)
+    return estimated_tokens(text)
 
 
 def _merge_into(row: dict[str, Any], earlier: list[dict[str, Any]]) -> None:
-    """Let *row* take the place of an *earlier* one of the same batch and uuid, if there is one, metadata merged."""
+    """Let *row* replace an *earlier* one of the same batch and uuid, if there is one, metadata merged."""
     for replaced in earlier:
-        row["metadata"] = merged_text(replaced["metadata"], row["metadata"])
+        row["metadata"] = merged_text(replaced["metadata"], row["metadata"], (row["uuid"],))
 
 
-def merged_text(old: str | None, new: str | None) -> str | None:
-    """Return two metadata objects, each as JSON text, merged into one."""
-    return checks.metadata(jsontext.merged(jsontext.loads(old), jsontext.loads(new)))
+def merged_text(old: str | None, new: str | None, key: damage.RowKey) -> str | None:
+    """Return two metadata objects of the message with *key*, each as JSON text, merged into one."""
+    return checks.metadata(jsontext.merged(damage.json_object(old, "metadata of message", key), jsontext.loads(new)))

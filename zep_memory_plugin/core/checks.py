@@ -1,18 +1,22 @@
 """What may come in. Every function returns the checked value or raises `InvalidInput`."""
 
+import inspect
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from ..dialects import JsonScalar
+from .. import uuids
 from ..errors import InvalidInput, shown
-from ..models import MessageStatus
+from ..moments import moment_of
+from ..types import JsonScalar, KnownRule, MessageStatus, RoleType, SessionOrder, TokenCounter
 from . import jsontext
+from .ownership import Tenant
 
 LONGEST_ID = 255
 """Characters of a session id or user id."""
@@ -35,6 +39,9 @@ DEEPEST_ARGUMENTS = 100
 LARGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of a message's content, tool calls or native form, each."""
 
+LARGEST_STATE = 1024 * 1024
+"""Bytes of the state of a session or user."""
+
 LARGEST_BATCH = 10_000
 """Messages of one append."""
 
@@ -45,6 +52,7 @@ LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_TOKEN_COUNT = 2**31 - 1
 _LARGEST_JSON_INTEGER_BITS = 4096
+_ACTIVITY_CURSOR = re.compile("(-?[0-9]{1,18})-([0-9]{1,19})")
 _CONTROL_OR_SURROGATE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 M = TypeVar("M")
@@ -55,9 +63,9 @@ def session_id(value: object) -> str:
     return _id("session_id", value)
 
 
-def user_id(value: object) -> str:
+def user_id(value: object, field: str = "user_id") -> str:
     """Check the id of a user."""
-    return _id("user_id", value)
+    return _id(field, value)
 
 
 def optional_user_id(value: object) -> str | None:
@@ -72,7 +80,7 @@ def _id(field: str, value: object) -> str:
         raise InvalidInput(field, f"{shown(value)} has {len(value)} characters; allowed are 1 to {LONGEST_ID}")
     if _CONTROL_OR_SURROGATE.search(value) is not None:
         raise InvalidInput(field, f"{shown(value)} holds a control character or half a surrogate pair")
-    return str(value)
+    return value if isinstance(value, Tenant) else str(value)
 
 
 def short_text(field: str, value: str | None, longest: int = LONGEST_NAME) -> str | None:
@@ -80,6 +88,13 @@ def short_text(field: str, value: str | None, longest: int = LONGEST_NAME) -> st
     if value is not None and len(value) > longest:
         raise InvalidInput(field, f"has {len(value)} characters; allowed are {longest}")
     return value
+
+
+def texts(fields: Sequence[str], values: Sequence[object]) -> None:
+    """Check that each of *values* is text, or, but for the first two, None: a message may be made without checks."""
+    for position, (field, value) in enumerate(zip(fields, values, strict=True)):
+        if not isinstance(value, str) and (value is not None or position < 2):
+            raise InvalidInput(field, f"is {_type(value)}, not text")
 
 
 def optional_text(field: str, value: object) -> str | None:
@@ -116,8 +131,52 @@ def limit(value: object, field: str = "limit") -> int | None:
 
 
 def cursor(value: object) -> int:
-    """Check the position after which a listing goes on."""
-    return _count("cursor", value)
+    """Check the position after which a listing goes on; None is its beginning."""
+    return 0 if value is None else _count("cursor", value)
+
+
+def activity_cursor(value: object) -> tuple[datetime, int] | None:
+    """Check the cursor of a listing by activity: the moment and id of the last session seen, or None."""
+    if value is None:
+        return None
+    parts = _ACTIVITY_CURSOR.fullmatch(value) if isinstance(value, str) else None
+    try:
+        if parts is not None:
+            return moment_of(int(parts[1])), _count("cursor", int(parts[2]))
+    except OverflowError:
+        pass
+    raise InvalidInput("cursor", f"is {shown(value)}, not the activity_cursor of a session")
+
+
+def session_order(value: object) -> SessionOrder:
+    """Check the order of a listing of sessions."""
+    if value not in ("added", "active"):
+        raise InvalidInput("order", f"is {shown(value)}; allowed are 'added' and 'active'")
+    return value
+
+
+def title(value: object) -> str | None:
+    """Check the title of a session, and return it as a text column takes it."""
+    checked = short_text("title", optional_text("title", value))
+    return None if checked is None else jsontext.clean(checked)
+
+
+def state(value: object) -> str | None:
+    """Check a state, JSON text that may be None."""
+    text = size("state", optional_text("state", value), LARGEST_STATE)
+    try:
+        if text is not None:
+            json.loads(text)
+    except (RecursionError, ValueError):
+        raise InvalidInput("state", "is no JSON text") from None
+    if text is not None and not jsontext.is_plain(text):
+        raise InvalidInput("state", "holds half a surrogate pair; write it as an escape")
+    return text
+
+
+def revision(value: object) -> int | None:
+    """Check the revision that a session is expected to have; None is any."""
+    return None if value is None else _count("expected_revision", value)
 
 
 def positive(field: str, value: object) -> int:
@@ -125,6 +184,13 @@ def positive(field: str, value: object) -> int:
     if (number := _count(field, value)) == 0:
         raise InvalidInput(field, "is 0; allowed are whole numbers from 1")
     return number
+
+
+def number(field: str, value: object, largest: int) -> int:
+    """Check a whole number from 0 to *largest*."""
+    if _count(field, value) > largest:
+        raise InvalidInput(field, f"is {shown(value)}; allowed are whole numbers from 0 to {largest}")
+    return cast("int", value)
 
 
 def _count(field: str, value: object) -> int:
@@ -142,11 +208,32 @@ def status(value: object) -> MessageStatus | None:
     return value
 
 
+def role_type(value: object) -> RoleType:
+    """Check who speaks."""
+    if value not in get_args(RoleType):
+        raise InvalidInput("role_type", f"is {shown(value)}; allowed are {', '.join(get_args(RoleType))}")
+    return cast("RoleType", value)
+
+
+def known_rule(value: object) -> KnownRule:
+    """Check what becomes of messages that a session knows."""
+    if value not in ("update", "append"):
+        raise InvalidInput("known", f"is {shown(value)}; allowed are 'update' and 'append'")
+    return value
+
+
 def position(field: str, value: object) -> int | None:
     """Check a position among messages: from 0 the oldest, from -1 down the newest, or None."""
     if value is None:
         return None
     return -_count(field, -value) if isinstance(value, int) and value < 0 else _count(field, value)
+
+
+def token_counter(value: TokenCounter | None) -> TokenCounter | None:
+    """Check a function of the application that counts tokens: it is called while messages are checked, not awaited."""
+    if inspect.iscoroutinefunction(value) or (value is not None and not callable(value)):
+        raise InvalidInput("token_counter", f"is {_type(value)}; give a function from text to int that does not await")
+    return value
 
 
 def token_count(value: int, field: str = "token_count") -> int:
@@ -166,6 +253,13 @@ def uuid(value: object) -> UUID:
         except ValueError:
             pass
     raise InvalidInput("uuid", f"is {shown(value)}, not a UUID")
+
+
+def message_id(value: object) -> UUID:
+    """Check what names a message, its uuid or the id that a framework gave it, and return the uuid."""
+    if isinstance(value, str) and value:
+        return uuids.uuid_of(value)
+    return uuid(value)
 
 
 def moment(field: str, value: object) -> datetime:

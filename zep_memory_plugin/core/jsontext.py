@@ -30,6 +30,22 @@ def clean(text: str) -> str:
     return text if is_plain(text) else _SURROGATE.sub("\ufffd", text).replace("\0", " ")
 
 
+def patched(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Merge *new* into *old* as `merged` does, but let None take its key out, at any depth."""
+    if not new:
+        return old
+    result = dict(old or {})
+    for key, value in new.items():
+        there = result.get(key)
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            result[key] = patched(there, value) if isinstance(there, dict) else patched({}, value)
+        else:
+            result[key] = value
+    return result
+
+
 def merged(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any] | None:
     """Merge *new* into *old*, as Zep does.
 

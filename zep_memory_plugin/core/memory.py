@@ -1,12 +1,14 @@
 """Memory: what a session remembers as a whole."""
 
+from collections import namedtuple
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
-    CompoundSelect,
     Connection,
+    Row,
     SelectBase,
     Table,
     bindparam,
@@ -19,90 +21,124 @@ from sqlalchemy import (
     update,
 )
 
-from ..database import Stamp
+from ..databases import index_of
+from ..databases.prepared import Prepared
 from ..errors import InvalidInput, SessionExists
 from ..models import Memory, Session, stored
-from ..tables import columns_of, messages, sessions, summaries
-from . import checks
+from ..tables import columns_of, messages, summaries
+from ..units import Stamp
+from . import branches, checks, ownership, states
 from . import sessions as session_rows
-from .messages import COLUMNS, OF_SESSION, read, seq_of
-from .search import writes
-from .summaries import COVERED, LIVE_SUMMARY, read_summary
+from .messages import COLUMNS, NEAR_END, of_session, read, seq_of
+from .summaries import COVERED, live_summary, read_summary
 
 _SUMMARY = "summary"
+"""The role type of the row that is no message."""
+
+_NAMES = [column.name for column in COLUMNS]
+_ROLE_TYPE, _SEQ = map(_NAMES.index, ("role_type", "seq"))
+_Row = namedtuple("_Row", _NAMES)  # type: ignore[misc]  # its names are those of columns
 
 
-def get(connection: Connection, session_id: str, lastn: int | None, window: int) -> Memory:
+def get(connection: Connection, session_id: str, lastn: int | None, window: int, user_id: str | None = None) -> Memory:
     """Return the newest *lastn* messages, or those after the latest summary but at most *window*, and that summary.
 
-    One statement: the summary comes as one more row, of the shape of a message.
+    One statement: the summary comes as one more row, of the shape of a message. Where some of the newest were deleted,
+    it is sent again, to look further back.
     """
-    count = checks.limit(lastn, "lastn") or None
-    place = {"session": checks.session_id(session_id), "count": count or window}
-    found: Sequence[Any] = connection.execute(_query(after_summary=count is None), place).all()
-    told = sorted((row for row in found if row.role_type != _SUMMARY), key=lambda row: row.seq)
-    summary = next((row for row in found if row.role_type == _SUMMARY), None)
-    return stored(Memory, {"messages": read(told), "summary": None if summary is None else read_summary(summary)})
+    count, owner = checks.limit(lastn, "lastn") or None, checks.optional_user_id(user_id)
+    parameters = ownership.parameters(owner, session=checks.session_id(session_id), count=count or window)
+    look = partial(_statement, after_summary=count is None, of_owner=owner is not None)
+    rows = look(near_end=True).rows(connection, parameters)
+    if not _is_whole(rows, parameters["count"], after_summary=count is None):
+        rows = look(near_end=False).rows(connection, parameters)
+    if not rows:
+        ownership.refuse(connection, session_id, owner)
+    newest = sorted((row for row in rows if row[_ROLE_TYPE] != _SUMMARY), key=itemgetter(_SEQ))
+    summary = next((_Row(*row) for row in rows if row[_ROLE_TYPE] == _SUMMARY), None)
+    latest = None if summary is None else read_summary(summary, session_id)
+    return stored(Memory, {"messages": read(newest, session_id), "summary": latest})
+
+
+def _is_whole(rows: Sequence[Sequence[Any]], count: int, *, after_summary: bool) -> bool:
+    """Tell whether no older message can belong to the memory that *rows* at the end of a session are."""
+    seqs = [row[_SEQ] for row in rows if row[_ROLE_TYPE] != _SUMMARY]
+    covered = [row[_SEQ] for row in rows if row[_ROLE_TYPE] == _SUMMARY] if after_summary else []
+    return len(seqs) == count or (bool(seqs) and min(seqs) == 1 + sum(covered))
 
 
 @cache
-def _query(*, after_summary: bool) -> CompoundSelect[Any]:
-    query = select(*COLUMNS).where(OF_SESSION)
+def _statement(*, after_summary: bool, of_owner: bool, near_end: bool) -> Prepared:
+    query = select(*COLUMNS).where(of_session(of_owner=of_owner))
+    if near_end:
+        query = query.where(NEAR_END)
     if after_summary:
         query = query.where(messages.c.seq > COVERED)
     newest = query.order_by(messages.c.seq.desc()).limit(bindparam("count")).subquery("newest")
-    return union_all(select(newest), _latest_summary())
+    return Prepared(union_all(select(newest), _latest_summary(of_owner=of_owner)))
 
 
-def _latest_summary() -> SelectBase:
-    latest = select(summaries).where(LIVE_SUMMARY).order_by(summaries.c.seq.desc()).limit(1).subquery("latest")
+def _latest_summary(*, of_owner: bool) -> SelectBase:
+    latest = (
+        select(summaries)
+        .where(live_summary(of_owner=of_owner))
+        .order_by(summaries.c.seq.desc())
+        .limit(1)
+        .subquery("latest")
+    )
     same = {"role": literal(_SUMMARY), "role_type": literal(_SUMMARY), **{column.name: column for column in latest.c}}
     columns: list[Any] = [same.get(column.name, cast(null(), column.type)).label(column.name) for column in COLUMNS]
     return select(*columns)
 
 
-def clear(connection: Connection, stamp: Stamp, session_id: str) -> None:
+def clear(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None = None) -> None:
     """Soft-delete all messages and summaries of a session, and keep the session."""
     checked = checks.session_id(session_id)
-    session_rows.lock_live(connection, checked)
-    _delete_after(connection, stamp, checked, -1)  # a summary of what came before the first message is at 0
-
-
-def rewind(connection: Connection, stamp: Stamp, session_id: str, to_uuid: object) -> None:
-    """Soft-delete everything after one message."""
-    checked = checks.session_id(session_id)
-    session_rows.lock_live(connection, checked)
-    _delete_after(connection, stamp, checked, seq_of(connection, checked, to_uuid))
-
-
-def _delete_after(connection: Connection, stamp: Stamp, session_id: str, seq: int) -> None:
+    session_rows.lock_live(connection, checked, user_id)
     for table in (messages, summaries):
-        connection.execute(
-            update(table)
-            .where(table.c.session_id == session_id, table.c.seq > seq, table.c.deleted_at.is_(None))
-            .values(deleted_at=stamp.now)
-        )
-    connection.execute(update(sessions).where(sessions.c.session_id == session_id).values(updated_at=stamp.now))
+        live = (table.c.session_id == checked, table.c.deleted_at.is_(None))
+        connection.execute(update(table).where(*live).values(deleted_at=stamp.now))
+    branches.forget(connection, stamp, checked)
+    session_rows.write(connection, stamp, checked)
+
+
+def rewind(connection: Connection, stamp: Stamp, session_id: str, to_uuid: object, user_id: str | None = None) -> None:
+    """Let a session end with one message, and supersede everything after it."""
+    checked = checks.session_id(session_id)
+    session_rows.lock_live(connection, checked, user_id)
+    branches.rewind(connection, stamp, checked, seq_of(connection, checked, to_uuid))
 
 
 def fork(
-    connection: Connection, stamp: Stamp, session_id: str, new_session_id: str, until_uuid: object | None
+    connection: Connection,
+    stamp: Stamp,
+    session_id: str,
+    new_session_id: str,
+    until_uuid: object | None,
+    user_id: str | None = None,
 ) -> Session:
     """Copy a session up to one message, by default all of it, into a new session of the same user."""
     source, target = checks.session_id(session_id), checks.session_id(new_session_id)
     if source == target:
         raise InvalidInput("new_session_id", "is the session's own id")
-    origin = session_rows.lock_live(connection, source)
+    origin = session_rows.lock_live(connection, source, user_id)
     until: int = origin.last_seq if until_uuid is None else seq_of(connection, source, until_uuid)
-    if not session_rows.create(connection, stamp, target, origin.user_id, origin.metadata, last_seq=until):
+    if not _create_fork(connection, stamp, target, origin, until):
         taken = session_rows.lock(connection, target)
         if taken.uuid != stamp.uuid:
             raise SessionExists(target, deleted=taken.deleted_at is not None)
         return session_rows.get(connection, target)
     for table in (messages, summaries):
         _copy(connection, table, source, target, until)
-    writes.copy(connection, source, target)
+    index_of(connection).copy(connection, source, target)
+    states.copy(connection, stamp, source, target)
     return session_rows.get(connection, target)
+
+
+def _create_fork(connection: Connection, stamp: Stamp, target: str, origin: Row[Any], until: int) -> bool:
+    same = {"user_id": origin.user_id, "title": origin.title, "metadata": origin.metadata}
+    fields = {"added_at": stamp.now, "last_seq": until, "revision": 1, **same}
+    return session_rows.create(connection, stamp, target, **fields)
 
 
 def _copy(connection: Connection, table: Table, source: str, target: str, until: int) -> None:

@@ -2,33 +2,37 @@
 
 from sqlalchemy import Connection, update
 
-from ..database import Stamp
-from ..errors import SessionNotFound
+from ..errors import SessionChanged, SessionNotFound
 from ..models import Message
 from ..tables import messages, summaries
-from . import checks, memory
+from ..units import Stamp
+from . import branches, checks, memory
 from . import sessions as session_rows
+from .appending import append_anew
 from .batches import Batch
-from .messages import append_anew
 
 
 def replace(connection: Connection, stamp: Stamp, session_id: str, new: Batch, user_id: str | None) -> list[Message]:
-    """Put *new* in the place of all messages and summaries of a session, which is created when need be."""
+    """Put *new* instead of all messages and summaries of a session, which is created when need be."""
     if not new.rows:
-        _empty(connection, stamp, checks.session_id(session_id), checks.optional_user_id(user_id))
+        _empty(connection, stamp, checks.session_id(session_id), checks.optional_user_id(user_id), new)
         return []
     stored = append_anew(connection, stamp, session_id, new, user_id)
     for table in (messages, summaries):
         old = (table.c.session_id == session_id, table.c.seq < stored[0].seq, table.c.deleted_at.is_(None))
         connection.execute(update(table).where(*old).values(deleted_at=stamp.now))
+    branches.forget(connection, stamp, session_id)
     return stored
 
 
-def _empty(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None) -> None:
+def _empty(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None, new: Batch) -> None:
     """Clear a session when there is one."""
     try:
-        owner = session_rows.lock_live(connection, session_id).user_id
+        stored = session_rows.lock_live(connection, session_id, user_id)
     except SessionNotFound:
+        if new.expected_revision:
+            raise SessionChanged(session_id, new.expected_revision, 0) from None
         return
-    session_rows.own(connection, stamp, session_id, owner, user_id)
+    session_rows.expect(stored, stamp, new.expected_revision)
+    session_rows.own(connection, stamp, session_id, stored.user_id, user_id)
     memory.clear(connection, stamp, session_id)

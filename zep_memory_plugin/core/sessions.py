@@ -1,23 +1,49 @@
 """Sessions: life cycle and listing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
-from ..database import Stamp
-from ..dialects import JsonScalar, dialect_of
-from ..errors import SessionExists, SessionNotFound, SessionOwnedByAnotherUser, UserNotFound
-from ..models import MessageStatus, Session
-from ..tables import messages, sessions, summaries
-from . import checks, jsontext, users
+from .. import units
+from ..databases import database_of, index_of
+from ..databases.statements import IS_KEPT
+from ..errors import SessionChanged, SessionExists, SessionNotFound, UserNotFound
+from ..models import Session
+from ..models import stored as stored_as
+from ..moments import hour_of
+from ..tables import SUPERSEDED, branches, messages, session_states, sessions, summaries
+from ..types import JsonScalar, MessageStatus, Metadata
+from ..units import Flow, Stamp
+from . import checks, damage, jsontext, listing, ownership, users
 from .chunks import chunked
+from .listing import Horizon
 
-_COLUMNS = [column for column in sessions.c if column.name != "last_seq"]
+LONGEST_PREVIEW = 200
+"""Characters of the last message that a listing shows."""
+
+_COLUMNS = [column for column in sessions.c if column.name not in ("last_seq", "purged_at", "added_at", "active_hour")]
 _SELECT = select(*_COLUMNS)
+_ACTIVITY = (sessions.c.active_hour, sessions.c.last_active_at, sessions.c.id)
+_MESSAGES_OF = messages.c.session_id == bindparam("session")
 _LIVE_ONE = _SELECT.where(sessions.c.session_id == bindparam("session"), sessions.c.deleted_at.is_(None))
 
 _OF_STATUS: dict[MessageStatus | None, ColumnElement[bool]] = {
@@ -28,97 +54,261 @@ _OF_STATUS: dict[MessageStatus | None, ColumnElement[bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class SessionFilter:
     """Which sessions a listing shows, checked."""
 
     user_id: str | None = None
     metadata: dict[str, JsonScalar] | None = None
     deleted: bool = False
+    with_preview: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+    """When the sessions were active."""
 
 
-def filtered(user_id: object = None, metadata: object = None, deleted: bool = False) -> Filter:
+def filtered(
+    user_id: object = None,
+    metadata: object = None,
+    deleted: bool = False,
+    with_preview: bool = False,
+    start_date: object = None,
+    end_date: object = None,
+) -> SessionFilter:
     """Check what a listing is to show."""
-    return Filter(checks.optional_user_id(user_id), checks.metadata_filter(metadata), deleted)
+    return SessionFilter(
+        checks.optional_user_id(user_id),
+        checks.metadata_filter(metadata),
+        deleted,
+        with_preview,
+        None if start_date is None else checks.moment("start_date", start_date),
+        None if end_date is None else checks.moment("end_date", end_date),
+    )
 
 
-def add(connection: Connection, stamp: Stamp, session: Session) -> Session:
-    """Store a new session."""
+def add(connection: Connection, stamp: Stamp, session: Session, exist_ok: bool, create_user: bool) -> Session:
+    """Store a new session, or complete one that is there: with *exist_ok* any, else one that a message has begun."""
     session_id = checks.session_id(checks.model("session", session, Session).session_id)
     user_id = checks.optional_user_id(session.user_id)
-    metadata = checks.metadata(session.metadata)
-    created_at = checks.moment("created_at", session.created_at or stamp.now)
-    if user_id is not None and not users.is_there(connection, user_id):
-        raise UserNotFound(user_id)
-    if not create(connection, stamp, session_id, user_id, metadata, created_at):
-        stored = connection.execute(_SELECT.where(sessions.c.session_id == session_id)).one()
-        if stored.uuid != stamp.uuid:
-            raise SessionExists(session_id, deleted=stored.deleted_at is not None)
+    fields: dict[str, Any] = {
+        "title": checks.title(session.title) or None,
+        "metadata": checks.metadata(session.metadata),
+    }
+    fields |= _moments(session, stamp)
+    _ensure_user(connection, stamp, user_id, create_user)
+    if not create(connection, stamp, session_id, user_id=user_id, added_at=stamp.now, revision=1, **fields):
+        _complete(connection, stamp, session, exist_ok)
     return get(connection, session_id)
 
 
-def create(
-    connection: Connection,
-    stamp: Stamp,
-    session_id: str,
-    user_id: str | None = None,
-    metadata: str | None = None,
-    created_at: datetime | None = None,
-    last_seq: int = 0,
-) -> bool:
-    """Insert a session unless the id is taken, and tell whether it was inserted."""
-    if connection.execute(select(sessions.c.id).where(sessions.c.session_id == session_id)).first() is not None:
+def _moments(session: Session, stamp: Stamp) -> dict[str, datetime]:
+    """Return the moments of a new session, those that are given as they are: an import keeps its history."""
+    created_at = checks.moment("created_at", session.created_at or stamp.now)
+    return {
+        "created_at": created_at,
+        "updated_at": checks.moment("updated_at", session.updated_at or stamp.now),
+        "last_active_at": checks.moment("last_active_at", session.last_active_at or created_at),
+    }
+
+
+def _ensure_user(connection: Connection, stamp: Stamp, user_id: str | None, create_user: bool) -> None:
+    if user_id is None:
+        return
+    if create_user:
+        users.create(connection, stamp, user_id)
+    elif not users.is_there(connection, user_id):
+        raise UserNotFound(user_id)
+
+
+def _complete(connection: Connection, stamp: Stamp, session: Session, exist_ok: bool) -> None:
+    """Merge *session* into the stored one, unless that is what an earlier attempt has stored."""
+    stored = lock(connection, session.session_id)
+    if stored.uuid == stamp.uuid or (stamp.attempt > 1 and stored.added_at == stamp.now):
+        return
+    if not exist_ok and (stored.added_at is not None or stored.deleted_at is not None):
+        raise SessionExists(session.session_id, deleted=stored.deleted_at is not None)
+    ownership.check(session.session_id, stored.user_id, session.user_id)
+    _merge_into(connection, stamp, stored, session, added_at=stored.added_at or stamp.now)
+
+
+def create(connection: Connection, stamp: Stamp, session_id: str, **fields: Any) -> bool:
+    """Insert a session with *fields* unless the id is taken, and tell whether it was inserted."""
+    if not _make_room(connection, session_id):
         return False
-    dialect = dialect_of(connection)
+    database = database_of(connection)
+    active_at = fields.pop("last_active_at", stamp.now)
     row = {
         "session_id": session_id,
         "uuid": stamp.uuid,
-        "user_id": user_id,
-        "metadata": metadata,
-        "created_at": created_at or stamp.now,
+        "created_at": stamp.now,
         "updated_at": stamp.now,
-        "last_seq": last_seq,
-        **dialect.listing_id(connection, sessions),
+        **activity(active_at),
+        **fields,
+        **database.listing_id(connection, sessions),
     }
-    inserted = dialect.insert(sessions).values(row).on_conflict_do_nothing().returning(sessions.c.session_id)
+    inserted = database.insert(sessions).values(row).on_conflict_do_nothing().returning(sessions.c.session_id)
     return connection.execute(inserted).first() is not None
 
 
-def get(connection: Connection, session_id: str) -> Session:
+def begin(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None) -> bool:
+    """Insert a session of nobody or of *user_id*, who is added when unknown, as `create` does."""
+    if user_id is not None:
+        users.create(connection, stamp, user_id)
+    return create(connection, stamp, session_id, user_id=user_id)
+
+
+def vacate(connection: Connection, session_id: str) -> None:
+    """Make room for a session under an id that has to be free.
+
+    Raises:
+        SessionExists: a session has it, live or soft-deleted.
+    """
+    if not _make_room(connection, session_id):
+        raise SessionExists(session_id, deleted=lock(connection, session_id).deleted_at is not None)
+
+
+def _make_room(connection: Connection, session_id: str) -> bool:
+    """Remove what is left of a session that was purged, and tell whether its id is free."""
+    stored = connection.execute(select(sessions).where(sessions.c.session_id == session_id)).first()
+    if stored is not None and not is_gone(stored):
+        return False
+    if stored is not None:
+        _remove_rest(connection, session_id)
+    return True
+
+
+def activity(moment: datetime) -> dict[str, Any]:
+    """Return the columns that say that a session was active at a *moment*."""
+    return {"last_active_at": moment, "active_hour": hour_of(moment)}
+
+
+def _remove_rest(connection: Connection, session_id: str) -> None:
+    """Remove what a purge has marked as gone and not removed yet, so that a session can begin under the same id."""
+    index_of(connection).remove(connection, _MESSAGES_OF, {"session": session_id})
+    for table in (summaries, session_states, branches):
+        connection.execute(table.delete().where(table.c.session_id == session_id))
+    connection.execute(sessions.delete().where(sessions.c.session_id == session_id, not_(IS_KEPT)))
+
+
+def is_gone(row: Row[Any]) -> bool:
+    """Tell whether a purge has marked a session as gone."""
+    return row.deleted_at is not None and row.purged_at is not None and row.deleted_at <= row.purged_at
+
+
+def get(connection: Connection, session_id: str, user_id: str | None = None) -> Session:
     """Return a live session."""
-    checked = checks.session_id(session_id)
-    found = connection.execute(_LIVE_ONE, {"session": checked}).first()
-    if found is None:
+    checked, owner = checks.session_id(session_id), checks.optional_user_id(user_id)
+    row = connection.execute(_LIVE_ONE, {"session": checked}).first()
+    if row is None:
+        ownership.refuse(connection, checked, owner)
         raise SessionNotFound(checked)
-    return _session(found)
+    ownership.check(checked, row.user_id, owner)
+    return session_of(row)
 
 
-def merge(connection: Connection, stamp: Stamp, session: Session) -> Session:
-    """Merge metadata into a session, live or soft-deleted, and bring it back to life."""
+def live(connection: Connection, session_ids: Sequence[str], user_id: str | None) -> dict[str, Session]:
+    """Return those of some sessions that are live, and the user's where one is named."""
+    query = _SELECT.where(sessions.c.session_id.in_(session_ids), sessions.c.deleted_at.is_(None))
+    if user_id is not None:
+        query = query.where(sessions.c.user_id == user_id)
+    return {row.session_id: session_of(row) for row in connection.execute(query)} if session_ids else {}
+
+
+def merge(
+    connection: Connection, stamp: Stamp, session: Session, user_id: str | None, expected_revision: int | None
+) -> Session:
+    """Merge what is given into a session, live or soft-deleted, and bring it back to life."""
     session_id = checks.session_id(checks.model("session", session, Session).session_id)
     checks.metadata(session.metadata)
-    stored = lock(connection, session_id)
-    metadata = checks.metadata(jsontext.merged(jsontext.loads(stored.metadata), session.metadata))
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.session_id == session_id)
-        .values(metadata=metadata, updated_at=stamp.now, deleted_at=None)
-    )
+    checks.title(session.title)
+    checks.optional_user_id(session.user_id)
+    stored = lock(connection, session_id, user_id)
+    expect(stored, stamp, expected_revision)
+    _merge_into(connection, stamp, stored, session)
     return get(connection, session_id)
 
 
-def delete(connection: Connection, stamp: Stamp, session_id: str) -> None:
+def merge_as_zep(connection: Connection, stamp: Stamp, session_id: str, metadata: Metadata | None) -> Session:
+    """Merge *metadata* into a session as Zep's server does, which stores a None; else as `merge` does."""
+    checked = checks.session_id(session_id)
+    checks.metadata(metadata)
+    stored = lock(connection, checked)
+    merged = checks.metadata(jsontext.merged(_metadata_of(stored), metadata))
+    write(connection, stamp, checked, deleted_at=None, metadata=merged)
+    return get(connection, checked)
+
+
+def _merge_into(connection: Connection, stamp: Stamp, stored: Row[Any], session: Session, **fields: Any) -> None:
+    """Merge title, metadata and owner of *session* into a locked one, and set *fields* beside."""
+    if session.user_id is not None and session.user_id != stored.user_id:
+        users.create(connection, stamp, session.user_id)
+        fields["user_id"] = session.user_id
+    if session.title is not None:
+        fields["title"] = checks.title(session.title) or None
+    fields["metadata"] = checks.metadata(jsontext.patched(_metadata_of(stored), session.metadata))
+    write(connection, stamp, stored.session_id, deleted_at=None, **fields)
+
+
+def patch(connection: Connection, stored: Row[Any], metadata: Metadata) -> None:
+    """Merge *metadata* into a locked session, in the write that has moved it on."""
+    merged = checks.metadata(jsontext.patched(_metadata_of(stored), metadata))
+    connection.execute(update(sessions).where(sessions.c.session_id == stored.session_id).values(metadata=merged))
+
+
+def move(connection: Connection, stamp: Stamp, session_id: str, user_id: str, from_user_id: str | None) -> Session:
+    """Give a live session to another user, who is added when unknown."""
+    checked, owner = checks.session_id(session_id), checks.user_id(user_id)
+    giver = None if from_user_id is None else checks.user_id(from_user_id, "from_user_id")
+    stored = lock_live(connection, checked)
+    if stored.user_id != owner:
+        ownership.check(checked, stored.user_id, giver)
+        users.create(connection, stamp, owner)
+        write(connection, stamp, checked, user_id=owner)
+    return get(connection, checked)
+
+
+def write(connection: Connection, stamp: Stamp, session_id: str, **fields: Any) -> None:
+    """Set *fields* of a locked session; any write moves its update and its revision, sent again no further."""
+    again = case((sessions.c.updated_at == stamp.now, 0), else_=1)
+    revision = sessions.c.revision + (1 if stamp.attempt == 1 else again)
+    values = {"updated_at": stamp.now, "revision": revision, **fields}
+    connection.execute(update(sessions).where(sessions.c.session_id == session_id).values(values))
+
+
+def expect(stored: Row[Any], stamp: Stamp, revision: object) -> None:
+    """Refuse a locked session that is of another *revision*, unless an earlier attempt of this call has moved it on.
+
+    Raises:
+        SessionChanged: it is of another one.
+    """
+    expected = checks.revision(revision)
+    written_before = stamp.attempt > 1 and stored.updated_at == stamp.now
+    if expected is not None and stored.revision != expected and not written_before:
+        raise SessionChanged(stored.session_id, expected, stored.revision)
+
+
+def delete(
+    connection: Connection, stamp: Stamp, session_id: str, user_id: str | None, expected_revision: int | None
+) -> None:
     """Soft-delete a session and everything in it, all with one moment of deletion."""
     checked = checks.session_id(session_id)
-    stored = lock(connection, checked)
+    stored = lock(connection, checked, user_id)
     if stored.deleted_at is not None and stored.deleted_at >= stamp.now and stamp.attempt > 1:
         return
     if stored.deleted_at is not None:
         raise SessionNotFound(checked)
+    expect(stored, stamp, expected_revision)
     moment = _new_moment(connection, stamp, checked)
     for table in (sessions, messages, summaries):
         connection.execute(
             update(table).where(table.c.session_id == checked, table.c.deleted_at.is_(None)).values(deleted_at=moment)
         )
+    _move_on(connection, checked)
+
+
+def _move_on(connection: Connection, session_id: str) -> None:
+    """Move the revision of a session on, and not its update: nothing in it was written."""
+    moved = update(sessions).where(sessions.c.session_id == session_id)
+    connection.execute(moved.values(revision=sessions.c.revision + 1))
 
 
 def _new_moment(connection: Connection, stamp: Stamp, session_id: str) -> datetime:
@@ -127,7 +317,9 @@ def _new_moment(connection: Connection, stamp: Stamp, session_id: str) -> dateti
     By it `restore` tells what went with the session.
     """
     newest = (
-        select(func.max(table.c.deleted_at)).where(table.c.session_id == session_id).scalar_subquery()
+        select(func.max(table.c.deleted_at))
+        .where(table.c.session_id == session_id, table.c.deleted_at < SUPERSEDED)
+        .scalar_subquery()
         for table in (messages, summaries)
     )
     found = connection.execute(select(*newest)).one()
@@ -135,10 +327,10 @@ def _new_moment(connection: Connection, stamp: Stamp, session_id: str) -> dateti
     return max([stamp.now, *(moment + timedelta(microseconds=1) for moment in before)])
 
 
-def restore(connection: Connection, stamp: Stamp, session_id: str) -> Session:
+def restore(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None = None) -> Session:
     """Bring back a soft-deleted session with exactly what its deletion took along."""
     checked = checks.session_id(session_id)
-    deleted_at = lock(connection, checked).deleted_at
+    deleted_at = lock(connection, checked, user_id).deleted_at
     if deleted_at is not None:
         for table in (sessions, messages, summaries):
             connection.execute(
@@ -146,61 +338,107 @@ def restore(connection: Connection, stamp: Stamp, session_id: str) -> Session:
                 .where(table.c.session_id == checked, table.c.deleted_at == deleted_at)
                 .values(deleted_at=None)
             )
+        _move_on(connection, checked)
     return get(connection, checked)
 
 
-def lock(connection: Connection, session_id: str) -> Row[Any]:
-    """Lock a session's row, live or soft-deleted, until the transaction ends."""
-    found = connection.execute(select(sessions).where(sessions.c.session_id == session_id).with_for_update()).first()
-    if found is None:
+def lock(connection: Connection, session_id: str, user_id: str | None = None) -> Row[Any]:
+    """Lock a session's row, live or soft-deleted, until the transaction ends; refuse it to any but its owner."""
+    row = connection.execute(select(sessions).where(sessions.c.session_id == session_id).with_for_update()).first()
+    if row is None or is_gone(row):
         raise SessionNotFound(session_id)
-    return found
+    ownership.check(session_id, row.user_id, checks.optional_user_id(user_id))
+    return row
 
 
-def lock_live(connection: Connection, session_id: str) -> Row[Any]:
-    """Lock a live session's row until the transaction ends."""
-    found = lock(connection, session_id)
-    if found.deleted_at is not None:
+def lock_live(connection: Connection, session_id: str, user_id: str | None = None) -> Row[Any]:
+    """Lock a live session's row until the transaction ends; refuse it to any but its owner."""
+    row = lock(connection, session_id, user_id)
+    if row.deleted_at is not None:
         raise SessionNotFound(session_id)
-    return found
+    return row
 
 
 def own(connection: Connection, stamp: Stamp, session_id: str, owner: str | None, user_id: str | None) -> None:
     """Make *user_id* the owner of a locked session that is *owner*'s or nobody's."""
+    ownership.check(session_id, owner, user_id)
     if user_id is None or user_id == owner:
         return
-    if owner is not None:
-        raise SessionOwnedByAnotherUser(session_id, user_id)
     users.create(connection, stamp, user_id)
     connection.execute(update(sessions).where(sessions.c.session_id == session_id).values(user_id=user_id))
 
 
-def listed(connection: Connection, limit: int | None, cursor: int, wanted: Filter) -> list[Session]:
-    """Return sessions in the order of their ids, those after *cursor*."""
-    query = _SELECT.where(sessions.c.id > checks.cursor(cursor)).order_by(sessions.c.id).limit(checks.limit(limit))
-    return [_session(row) for row in connection.execute(_shown(connection, query, wanted))]
+def listed(
+    limit: int | None, cursor: int | str | None, order: object, wanted: SessionFilter, horizon: Horizon
+) -> Flow[list[Session]]:
+    """Return sessions as they were added, or those that were active last first; those after *cursor*."""
+    if checks.session_order(order) == "active":
+        listed: list[Session] = yield units.read(_by_activity, limit, cursor, wanted)
+        return listed
+    after = checks.cursor(cursor)
+    return (yield from listing.page(sessions, limit, after, horizon, partial(shown, wanted), session_of))
 
 
-def _shown(connection: Connection, query: Select[Any], wanted: Filter) -> Select[Any]:
+def _by_activity(
+    connection: Connection, limit: int | None, cursor: int | str | None, wanted: SessionFilter
+) -> list[Session]:
+    """Return a page by activity: whatever moves to the head meanwhile, no session comes twice or is left out."""
+    newest_first = (column.desc() for column in _ACTIVITY)
+    query = shown(wanted, connection, sessions.select()).order_by(*newest_first).limit(checks.limit(limit))
+    after = checks.activity_cursor(cursor)
+    if after is not None:
+        moment, last_id = after
+        seen = zip((hour_of(moment), moment, last_id), _ACTIVITY, strict=True)
+        query = query.where(tuple_(*_ACTIVITY) < tuple_(*(literal(value, column.type) for value, column in seen)))
+    return [session_of(row) for row in connection.execute(query)]
+
+
+def shown(wanted: SessionFilter, connection: Connection, query: Select[Any]) -> Select[Any]:
+    """Restrict a *query* for sessions to those that are wanted."""
     deleted_at = sessions.c.deleted_at
-    query = query.where(deleted_at.is_not(None) if wanted.deleted else deleted_at.is_(None))
+    query = query.where(and_(deleted_at.is_not(None), IS_KEPT) if wanted.deleted else deleted_at.is_(None))
     if wanted.user_id is not None:
         query = query.where(sessions.c.user_id == wanted.user_id)
     if wanted.metadata:
-        query = query.where(dialect_of(connection).metadata_contains(sessions.c.metadata, wanted.metadata))
-    return query
+        contains = database_of(connection).metadata_contains
+        query = query.where(contains(connection, sessions.c.metadata, wanted.metadata))
+    if wanted.start is not None:
+        query = query.where(sessions.c.active_hour >= hour_of(wanted.start), sessions.c.last_active_at >= wanted.start)
+    if wanted.end is not None:
+        query = query.where(sessions.c.active_hour <= hour_of(wanted.end), sessions.c.last_active_at <= wanted.end)
+    return query.add_columns(*_previews(wanted)) if wanted.with_preview else query
 
 
-def message_counts(connection: Connection, session_ids: Iterable[str], status: object = None) -> dict[str, int]:
+def _previews(wanted: SessionFilter) -> Iterable[ColumnElement[Any]]:
+    """Return what a listing shows of each session's messages; of a deleted one, of those that went with it."""
+    of_it = (messages.c.session_id == sessions.c.session_id, messages.c.deleted_at == sessions.c.deleted_at)
+    shown = and_(*of_it) if wanted.deleted else and_(of_it[0], messages.c.deleted_at.is_(None))
+    beginning = func.substr(messages.c.content, 1, LONGEST_PREVIEW)
+    last = select(beginning).where(shown, messages.c.content != "").order_by(messages.c.seq.desc()).limit(1)
+    counted = select(func.count()).select_from(messages).where(shown)
+    return (
+        query.correlate(sessions).scalar_subquery().label(name)
+        for name, query in {"message_count": counted, "preview": last}.items()
+    )
+
+
+def message_counts(
+    connection: Connection, session_ids: Iterable[str], status: object = None, user_id: str | None = None
+) -> dict[str, int]:
     """Count the live messages of each session, of one status or of any."""
+    owner = checks.optional_user_id(user_id)
     counts = dict.fromkeys((checks.session_id(session_id) for session_id in session_ids), 0)
     for chunk in chunked(list(counts)):
+        live = and_(messages.c.session_id == sessions.c.session_id, messages.c.deleted_at.is_(None), of_status(status))
         counted = (
-            select(messages.c.session_id, func.count())
-            .where(messages.c.session_id.in_(chunk), messages.c.deleted_at.is_(None), of_status(status))
-            .group_by(messages.c.session_id)
+            select(sessions.c.session_id, sessions.c.user_id, func.count(messages.c.seq))
+            .join_from(sessions, messages, live, isouter=True)
+            .where(sessions.c.session_id.in_(chunk))
+            .group_by(sessions.c.session_id)
         )
-        counts |= {row[0]: row[1] for row in connection.execute(counted)}
+        for session_id, session_owner, count in connection.execute(counted):
+            if ownership.shows(session_id, session_owner, owner):
+                counts[session_id] = count
     return counts
 
 
@@ -209,15 +447,11 @@ def of_status(status: object) -> ColumnElement[bool]:
     return _OF_STATUS[checks.status(status)]
 
 
-def _session(row: Row[Any]) -> Session:
-    uuid: UUID = row.uuid
-    return Session.model_construct(
-        session_id=row.session_id,
-        user_id=row.user_id,
-        metadata=jsontext.loads(row.metadata),
-        uuid=uuid,
-        id=row.id,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-    )
+def _metadata_of(row: Row[Any]) -> dict[str, Any] | None:
+    return damage.json_object(row.metadata, "metadata of session", (row.session_id, row.uuid))
+
+
+def session_of(row: Row[Any]) -> Session:
+    """Return the session of a *row*."""
+    fields = {name: row._mapping.get(name) for name in Session.model_fields}
+    return stored_as(Session, {**fields, "metadata": _metadata_of(row)})

@@ -1,23 +1,32 @@
 """Summaries: what a session's older messages said, in short."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
 
-from ..database import Stamp
-from ..dialects import dialect_of
+from ..databases import database_of
 from ..errors import InvalidInput
 from ..models import Message, Summary
 from ..tables import messages, summaries
-from . import checks, jsontext
+from ..types import TokenCounter
+from ..units import Stamp
+from . import checks, damage, jsontext, ownership
 from . import sessions as session_rows
-from .batches import TokenCounter, counted
+from .batches import counted
+from .chunks import chunked
 from .messages import COLUMNS, OF_SESSION, get, read
 
 _COLUMNS = [column for column in summaries.c if column.name not in ("session_id", "deleted_at")]
 
 LIVE_SUMMARY = and_(summaries.c.session_id == bindparam("session"), summaries.c.deleted_at.is_(None))
 """Matches the live summaries of the session that the parameter `session` names."""
+
+
+def live_summary(*, of_owner: bool) -> ColumnElement[bool]:
+    """Match the live summaries of a session; with *of_owner* only where it is in reach of the parameter `owner`."""
+    return and_(LIVE_SUMMARY, ownership.IN_REACH) if of_owner else LIVE_SUMMARY
+
 
 COVERED = select(func.coalesce(func.max(summaries.c.seq), 0)).where(LIVE_SUMMARY).scalar_subquery()
 """The last message that the latest summary of that session covers; 0 where there is none."""
@@ -39,11 +48,16 @@ def written(summary: Summary, token_counter: TokenCounter) -> dict[str, Any]:
 
 
 def add(
-    connection: Connection, stamp: Stamp, session_id: str, row: dict[str, Any], until_uuid: object | None = None
+    connection: Connection,
+    stamp: Stamp,
+    session_id: str,
+    row: dict[str, Any],
+    until_uuid: object | None = None,
+    user_id: str | None = None,
 ) -> Summary:
-    """Store a summary of everything up to one message, by default the newest; it replaces one of the same place."""
+    """Store a summary of everything up to one message, by default the newest; it replaces one of the same seq."""
     checked = checks.session_id(session_id)
-    last_seq: int = session_rows.lock_live(connection, checked).last_seq
+    last_seq: int = session_rows.lock_live(connection, checked, user_id).last_seq
     seq: int | None = row["seq"] if until_uuid is None else get(connection, checked, until_uuid).seq
     if seq is not None and seq > last_seq:
         raise InvalidInput("seq", f"is {seq}, after the session's last message ({last_seq})")
@@ -53,25 +67,44 @@ def add(
         "uuid": row["uuid"] or stamp.uuid,
         "created_at": row["created_at"] or stamp.now,
     }
-    insert = dialect_of(connection).insert(summaries).values(session_id=checked, **values)
-    place = [summaries.c.session_id, summaries.c.seq]
-    return read_summary(
-        connection.execute(insert.on_conflict_do_update(index_elements=place, set_=values).returning(*_COLUMNS)).one()
-    )
+    insert = database_of(connection).insert(summaries).values(session_id=checked, **values)
+    key = [summaries.c.session_id, summaries.c.seq]
+    upsert = insert.on_conflict_do_update(index_elements=key, set_=values).returning(*_COLUMNS)
+    return read_summary(connection.execute(upsert).one(), checked)
 
 
-def listed(connection: Connection, session_id: str, limit: int | None, cursor: int) -> list[Summary]:
+def add_of(
+    connection: Connection, stamp: Stamp, session_id: str, row: dict[str, Any], summarized: Sequence[Message]
+) -> Summary | None:
+    """Store a summary of messages, unless one of them is deleted by now: their words are not to live on in it."""
+    session_rows.lock_live(connection, checks.session_id(session_id))
+    live = 0
+    for chunk in chunked([message.uuid for message in summarized]):
+        query = select(func.count()).select_from(messages).where(OF_SESSION, messages.c.uuid.in_(chunk))
+        live += connection.execute(query, {"session": session_id}).scalar_one()
+    if live < len(summarized):
+        return None
+    return add(connection, stamp, session_id, row, summarized[-1].uuid)
+
+
+def listed(
+    connection: Connection, session_id: str, limit: int | None, cursor: int | None, user_id: str | None = None
+) -> list[Summary]:
     """Return summaries in order, those after the seq *cursor*."""
-    query = select(*_COLUMNS).where(LIVE_SUMMARY, summaries.c.seq > checks.cursor(cursor)).order_by(summaries.c.seq)
-    place = {"session": checks.session_id(session_id)}
-    return [read_summary(row) for row in connection.execute(query.limit(checks.limit(limit)), place)]
+    owner = checks.optional_user_id(user_id)
+    conditions = (live_summary(of_owner=owner is not None), summaries.c.seq > checks.cursor(cursor))
+    query = select(*_COLUMNS).where(*conditions).order_by(summaries.c.seq).limit(checks.limit(limit))
+    rows = connection.execute(query, ownership.parameters(owner, session=checks.session_id(session_id))).all()
+    if not rows:
+        ownership.refuse(connection, session_id, owner)
+    return [read_summary(row, session_id) for row in rows]
 
 
 def latest(connection: Connection, session_id: str) -> Summary | None:
     """Return the summary that covers most."""
     query = select(*_COLUMNS).where(LIVE_SUMMARY).order_by(summaries.c.seq.desc()).limit(1)
-    found = connection.execute(query, {"session": checks.session_id(session_id)}).first()
-    return None if found is None else read_summary(found)
+    row = connection.execute(query, {"session": checks.session_id(session_id)}).first()
+    return None if row is None else read_summary(row, session_id)
 
 
 def due(connection: Connection, session_id: str, window: int) -> tuple[Summary | None, list[Message]]:
@@ -80,21 +113,22 @@ def due(connection: Connection, session_id: str, window: int) -> tuple[Summary |
     The newest half of the window is left as it is.
     """
     after = (OF_SESSION, messages.c.seq > COVERED)
-    place = {"session": checks.session_id(session_id)}
-    count: int = connection.execute(select(func.count()).select_from(messages).where(*after), place).scalar_one()
+    parameters = {"session": checks.session_id(session_id)}
+    count: int = connection.execute(select(func.count()).select_from(messages).where(*after), parameters).scalar_one()
     if count <= window:
         return None, []
     query = select(*COLUMNS).where(*after).order_by(messages.c.seq).limit(count - window // 2)
-    return latest(connection, session_id), read(connection.execute(query, place))
+    return latest(connection, session_id), read(connection.execute(query, parameters), session_id)
 
 
-def read_summary(row: Row[Any]) -> Summary:
-    """Return the summary that *row* holds."""
+def read_summary(row: Any, session_id: str) -> Summary:
+    """Return the summary that *row* of a session holds."""
+    key = session_id, row.seq, row.uuid
     return Summary.model_construct(
-        content=row.content,
+        content=damage.text(row.content, "content of summary", key),
         seq=row.seq,
         token_count=row.token_count,
-        metadata=jsontext.loads(row.metadata),
+        metadata=damage.json_object(row.metadata, "metadata of summary", key),
         uuid=row.uuid,
         created_at=row.created_at,
     )

@@ -1,16 +1,19 @@
 """Users: the owners of sessions."""
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, select, update
 
-from ..database import Stamp
-from ..dialects import JsonScalar, dialect_of
+from ..databases import database_of, index_of
 from ..errors import UserExists, UserNotFound
 from ..models import User
-from ..tables import messages, sessions, summaries, users
-from . import checks, jsontext
-from .search import writes
+from ..tables import branches, messages, session_states, sessions, summaries, user_states, users
+from ..types import JsonScalar
+from ..units import Flow, Stamp
+from . import checks, damage, jsontext, listing
+from .chunks import chunked
+from .listing import Horizon
 
 _NAMES = ("email", "first_name", "last_name")
 
@@ -35,16 +38,16 @@ def create(connection: Connection, stamp: Stamp, user_id: str, **fields: Any) ->
     """Insert a user unless the id is taken, and tell whether it was inserted."""
     if is_there(connection, user_id):
         return False
-    dialect = dialect_of(connection)
+    database = database_of(connection)
     row = {
         "user_id": user_id,
         "uuid": stamp.uuid,
         "created_at": stamp.now,
         "updated_at": stamp.now,
         **fields,
-        **dialect.listing_id(connection, users),
+        **database.listing_id(connection, users),
     }
-    inserted = dialect.insert(users).values(row).on_conflict_do_nothing().returning(users.c.user_id)
+    inserted = database.insert(users).values(row).on_conflict_do_nothing().returning(users.c.user_id)
     return connection.execute(inserted).first() is not None
 
 
@@ -59,13 +62,18 @@ def get(connection: Connection, user_id: str) -> User:
     return _user(_row(connection, checks.user_id(user_id)))
 
 
+def lock(connection: Connection, user_id: str) -> None:
+    """Lock a user until the transaction ends."""
+    _row(connection, user_id, lock=True)
+
+
 def merge(connection: Connection, stamp: Stamp, user: User) -> User:
     """Overwrite the fields that are given and not empty, and merge metadata."""
     user_id = checks.user_id(checks.model("user", user, User).user_id)
     checks.metadata(user.metadata)
     stored = _row(connection, user_id, lock=True)
     fields = {name: _text(name, value) for name in _NAMES if (value := getattr(user, name))}
-    metadata = checks.metadata(jsontext.merged(jsontext.loads(stored.metadata), user.metadata))
+    metadata = checks.metadata(jsontext.patched(_metadata_of(stored), user.metadata))
     connection.execute(
         update(users).where(users.c.user_id == user_id).values(metadata=metadata, updated_at=stamp.now, **fields)
     )
@@ -79,11 +87,15 @@ def erase(connection: Connection, stamp: Stamp, user_id: str) -> None:
         return
     theirs = select(sessions.c.session_id).where(sessions.c.user_id == checked)
     for session_id in connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).scalars().all():
-        writes.remove(connection, _OF_SESSION, {"session": session_id})
+        index_of(connection).remove(connection, _OF_SESSION, {"session": session_id})
     connection.execute(delete(summaries).where(summaries.c.session_id.in_(theirs)))
     # A session that somebody began for this user meanwhile is theirs, and is not torn apart.
     emptied = ~exists().where(messages.c.session_id == sessions.c.session_id)
-    connection.execute(delete(sessions).where(sessions.c.user_id == checked, emptied))
+    going = delete(sessions).where(sessions.c.user_id == checked, emptied).returning(sessions.c.session_id)
+    for chunk in chunked(connection.execute(going).scalars().all()):
+        for table in (session_states, branches):
+            connection.execute(delete(table).where(table.c.session_id.in_(chunk)))
+    connection.execute(delete(user_states).where(user_states.c.user_id == checked))
     connection.execute(delete(users).where(users.c.user_id == checked))
 
 
@@ -99,13 +111,16 @@ def _lock_for_erasure(connection: Connection, stamp: Stamp, user_id: str) -> boo
 
 
 def listed(
-    connection: Connection, limit: int | None, cursor: int, metadata: dict[str, JsonScalar] | None
-) -> list[User]:
+    limit: int | None, cursor: int | None, metadata: dict[str, JsonScalar] | None, horizon: Horizon
+) -> Flow[list[User]]:
     """Return users in the order of their ids, those after *cursor*."""
-    query = select(users).where(users.c.id > checks.cursor(cursor)).order_by(users.c.id).limit(checks.limit(limit))
-    if metadata:
-        query = query.where(dialect_of(connection).metadata_contains(users.c.metadata, metadata))
-    return [_user(row) for row in connection.execute(query)]
+    return listing.page(users, limit, cursor, horizon, partial(_with_metadata, metadata), _user)
+
+
+def _with_metadata(metadata: dict[str, JsonScalar] | None, connection: Connection, query: Select[Any]) -> Select[Any]:
+    if not metadata:
+        return query
+    return query.where(database_of(connection).metadata_contains(connection, users.c.metadata, metadata))
 
 
 def _row(connection: Connection, user_id: str, *, lock: bool = False) -> Row[Any]:
@@ -121,13 +136,15 @@ def _text(field: str, value: str | None) -> str | None:
     return None if value is None else jsontext.clean(value)
 
 
+def _metadata_of(row: Row[Any]) -> dict[str, Any] | None:
+    return damage.json_object(row.metadata, "metadata of user", (row.user_id, row.uuid))
+
+
 def _user(row: Row[Any]) -> User:
     return User.model_construct(
         user_id=row.user_id,
-        email=row.email,
-        first_name=row.first_name,
-        last_name=row.last_name,
-        metadata=jsontext.loads(row.metadata),
+        **{name: damage.text(getattr(row, name), f"{name} of user", (row.user_id, row.uuid)) for name in _NAMES},
+        metadata=_metadata_of(row),
         uuid=row.uuid,
         id=row.id,
         created_at=row.created_at,

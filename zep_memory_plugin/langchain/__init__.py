@@ -25,15 +25,15 @@ __all__ = [
     "with_session_memory",
 ]
 
-_LATER = {"ZepMemory": ("memory", "langchain-classic"), "ZepMemoryMiddleware": ("middleware", "agents")}
-"""Names that need more than `langchain-core`: their module, and the extra that installs what it needs."""
+_LATER = {"ZepMemory": ("memory", "langchain-classic"), "ZepMemoryMiddleware": ("middleware", "langchain")}
+"""Names that need more than `langchain-core`: their module, and the distribution that it needs."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, extra = _LATER[name]
+    module, distribution = _LATER[name]
     try:
         return getattr(import_module(f".{module}", __name__), name)
     except ModuleNotFoundError as error:
-        raise ImportError(f"{name} needs {error.name}; install zep-memory-plugin[{extra}]") from error
+        raise ImportError(f"{name} needs {error.name}; `pip install {distribution}` gets it") from error

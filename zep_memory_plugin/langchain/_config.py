@@ -1,8 +1,9 @@
-"""Which session a run belongs to."""
+"""Which session and user a run names: in its config, in the context of an agent's run, or by `use_session`."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from .. import context
 from ..context import CurrentSession, current_session
 from ..errors import InvalidInput
 
@@ -22,7 +23,7 @@ def session_of(configurable: Mapping[str, Any]) -> CurrentSession:
     if session is None:
         raise InvalidInput(
             "session_id",
-            'is missing; give config={"configurable": {"session_id": "alice-1"}}, or a "thread_id" in its place, '
+            'is missing; give config={"configurable": {"session_id": "alice-1"}}, or a "thread_id" instead, '
             'or make the call inside `with use_session("alice-1"):`',
         )
     return session
@@ -31,27 +32,18 @@ def session_of(configurable: Mapping[str, Any]) -> CurrentSession:
 def named_session(configurable: Mapping[str, Any]) -> CurrentSession | None:
     """Return the session that a run's `configurable` or the surrounding `use_session` names, if any.
 
-    The user of `use_session` is the run's even when the run names another session.
+    A "session_id" goes before a "thread_id". The user of `use_session` is the run's even when the run names another
+    session.
     """
-    user_id = named_user(configurable)
-    for key in ("session_id", "thread_id"):
-        if configurable.get(key) is not None:
-            return CurrentSession(configurable[key], user_id)
-    current = current_session()
-    return current and CurrentSession(current.session_id, user_id)
-
-
-def named_user(configurable: Mapping[str, Any]) -> str | None:
-    """Return the user that a run's `configurable` or the surrounding `use_session` names, if any."""
-    user_id: str | None = configurable.get("user_id")
-    if user_id is not None:
-        return user_id
-    current = current_session()
-    return None if current is None else current.user_id
+    names = (configurable.get(key) for key in ("session_id", "thread_id"))
+    session_id = next((name for name in names if name is not None), None)
+    if session_id is None and current_session() is None:
+        return None
+    return context.session_of(session_id, configurable.get("user_id"))
 
 
 def with_context(configurable: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `configurable` of an agent's run with the session and the user that its context names instead."""
-    context = getattr(configurable.get(_RUNTIME), "context", None)
-    named = {key: context.get(key) if isinstance(context, Mapping) else getattr(context, key, None) for key in _NAMES}
-    return {**configurable, **{key: value for key, value in named.items() if value is not None}}
+    run = getattr(configurable.get(_RUNTIME), "context", None)
+    names = {key: run.get(key) if isinstance(run, Mapping) else getattr(run, key, None) for key in _NAMES}
+    return {**configurable, **{key: name for key, name in names.items() if name is not None}}

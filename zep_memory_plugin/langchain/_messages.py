@@ -6,8 +6,8 @@ those of its fields that differ from their defaults, as JSON, without the conten
 
 import json
 import logging
-import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -25,16 +25,20 @@ from langchain_core.messages import (
 from pydantic import ValidationError
 
 from ..core import checks, jsontext
-from ..models import Message, Metadata, ToolCall, role_type_of
-from ._values import Plain, without_nan
+from ..core.batches import estimated_tokens
+from ..core.foreign import Plain, without_nan
+from ..models import Message, ToolCall
+from ..types import Metadata, TokenCounter, role_type_of
+from ..uuids import uuid_of
+from ._tokens import token_count
 
 logger = logging.getLogger(__name__)
 
 NATIVE_FORMAT = "langchain"
 """Names LangChain's own form of a message in `Message.native_format`."""
 
-_IDS = uuid.UUID("0b7d2f3e-6a0c-5f0e-9a5d-6f1c2b7a94e1")
-"""Namespace of the uuids that stand for LangChain's message ids. Stored uuids depend on it: it never changes."""
+CREATED_AT = "created_at"
+"""Names in `response_metadata`, where models say when they answered, when a message was said."""
 
 _CLASSES: dict[str, type[BaseMessage]] = {
     "ai": AIMessage,
@@ -53,16 +57,19 @@ _UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueErro
 """What LangChain's classes raise on JSON that no message is made of."""
 
 
-def uuid_of(message_id: str | None) -> uuid.UUID | None:
-    """Return the uuid that always stands for *message_id*, or None for a message without an id."""
-    if not message_id:
-        return None
-    return uuid.uuid5(_IDS, message_id.encode("unicode_escape").decode("ascii"))
+def to_rows(
+    messages: Iterable[BaseMessage], counter: TokenCounter = estimated_tokens, metadata: Metadata | None = None
+) -> list[Message]:
+    """Return *messages* as they are stored; instructions to remove a message are left out.
+
+    *counter* counts the tokens of what has more than text.
+    """
+    rows = [(message, to_row(message, metadata)) for message in messages if not isinstance(message, RemoveMessage)]
+    return [_counted(row, token_count(message, counter)) for message, row in rows]
 
 
-def to_rows(messages: Iterable[BaseMessage], metadata: Metadata | None = None) -> list[Message]:
-    """Return *messages* as they are stored; instructions to remove a message are left out."""
-    return [to_row(message, metadata) for message in messages if not isinstance(message, RemoveMessage)]
+def _counted(row: Message, tokens: int | None) -> Message:
+    return row if tokens is None else row.model_copy(update={"token_count": tokens})
 
 
 def to_row(message: BaseMessage, metadata: Metadata | None = None) -> Message:
@@ -72,7 +79,7 @@ def to_row(message: BaseMessage, metadata: Metadata | None = None) -> Message:
     data = _data(whole, kind, plain)
     row = _neutral_row(whole, data, plain, metadata)
     lossy = plain.lossy or type(whole) is not kind
-    if not lossy and _neutral_class(row) is kind and not _beyond(row, kind, data):
+    if not lossy and _neutral_class(row) is kind and not _beyond_columns(row, kind, data):
         return row
     native = _native(row, whole, kind, data, lossy)
     return row.model_copy(update={"native_format": NATIVE_FORMAT, "native": native})
@@ -113,8 +120,30 @@ def _neutral_row(message: BaseMessage, data: dict[str, Any], plain: Plain, metad
         tool_calls=calls or None,
         tool_call_id=data["tool_call_id"][: checks.LONGEST_NAME] if kind is ToolMessage else None,
         metadata=metadata,
-        uuid=uuid_of(message.id),
+        uuid=uuid_of(str(message.id)) if message.id else None,
+        created_at=_moment_taken_from(data),
     )
+
+
+def _moment_taken_from(data: dict[str, Any]) -> datetime | None:
+    """Take from *data* the moment that a message which was read here brings along."""
+    said = data.pop("response_metadata", None)
+    moment = _moment(said.get(CREATED_AT)) if isinstance(said, dict) else None
+    left = {name: value for name, value in said.items() if name != CREATED_AT} if moment is not None else said
+    if left is not None and left != {}:
+        data["response_metadata"] = left
+    return moment
+
+
+def _moment(text: object) -> datetime | None:
+    """Return the moment that *text* is, if it is written as it is here; models write theirs in other ways."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None or not checks.EARLIEST <= moment <= checks.LATEST:
+        return None
+    return moment if moment.astimezone(UTC).isoformat() == text else None
 
 
 def _tool_calls(data: dict[str, Any], plain: Plain) -> list[ToolCall]:
@@ -130,42 +159,78 @@ def _tool_calls(data: dict[str, Any], plain: Plain) -> list[ToolCall]:
     return [*valid, *invalid]
 
 
-def _beyond(row: Message, kind: type[BaseMessage], data: dict[str, Any]) -> dict[str, Any]:
-    """Return what of *data* the neutral columns of *row* do not tell."""
-    told, nothing = _told(row, kind), object()
-    return {name: value for name, value in data.items() if told.get(name, nothing) != value}
+def _beyond_columns(row: Message, kind: type[BaseMessage], data: dict[str, Any]) -> dict[str, Any]:
+    """Return what of *data* the neutral columns of *row* do not hold."""
+    fields, nothing = _neutral_fields(row, kind), object()
+    return {name: value for name, value in data.items() if fields.get(name, nothing) != value}
 
 
 def _native(row: Message, message: BaseMessage, kind: type[BaseMessage], data: dict[str, Any], lossy: bool) -> str:
     cleaned = {name: jsontext.clean(text) for name in _TEXTS if (text := getattr(row, name)) is not None}
-    native: dict[str, Any] = {"type": _TYPES[kind], "data": _beyond(row.model_copy(update=cleaned), kind, data)}
+    native: dict[str, Any] = {"type": _TYPES[kind], "data": _beyond_columns(row.model_copy(update=cleaned), kind, data)}
     if type(message) is not kind:
         native["class"] = f"{type(message).__module__}.{type(message).__qualname__}"
     if lossy:
         native["lossy"] = True
+    return _as_text(native)
+
+
+def of_thread(row: Message, thread_id: str | None) -> Message:
+    """Return *row* with the thread that it was said in, which no reader of a message sees, in its native form."""
+    if thread_id is None:
+        return row
+    native = {"type": _TYPES[_neutral_class(row)], "data": {}} if row.native is None else json.loads(row.native)
+    return row.model_copy(update={"native_format": NATIVE_FORMAT, "native": _as_text({**native, "thread": thread_id})})
+
+
+def thread_of(row: Message) -> object:
+    """Return the thread that the message of *row* was said in, if it has one."""
+    if row.native_format != NATIVE_FORMAT or row.native is None:
+        return None
+    try:
+        return json.loads(row.native).get("thread")
+    except _UNREADABLE:
+        return None
+
+
+def _as_text(native: dict[str, Any]) -> str:
     text = json.dumps(native, ensure_ascii=False, separators=(",", ":"))
     return text if jsontext.is_plain(text) else json.dumps(native, separators=(",", ":"))
 
 
-def from_rows(rows: Iterable[Message]) -> list[BaseMessage]:
-    """Return the messages that *rows* hold, whoever wrote them."""
-    return [from_row(row) for row in rows]
-
-
 def from_row(row: Message) -> BaseMessage:
-    """Return the message that *row* holds; what another framework wrote comes as role, text and tool calls."""
+    """Return the message that *row* holds; what another framework wrote comes as role, text and tool calls.
+
+    Its id is that of the message, or the uuid of the row as text where it has none, or another message has it: with it
+    every method of a manager finds the row.
+    """
+    message = _from_native(row)
+    if row.uuid is not None and (not message.id or uuid_of(str(message.id)) != row.uuid):
+        message.id = str(row.uuid)
+    return message
+
+
+def dated_from_row(row: Message) -> BaseMessage:
+    """Return the message that *row* holds, and in its `response_metadata` when it was said, unless a model said so."""
+    message = from_row(row)
+    if row.created_at is not None and isinstance(message.response_metadata, dict):
+        message.response_metadata = {CREATED_AT: row.created_at.isoformat(), **message.response_metadata}
+    return message
+
+
+def _from_native(row: Message) -> BaseMessage:
     if row.native_format != NATIVE_FORMAT or row.native is None:
         return _from_neutral(row)
     try:
         native = json.loads(row.native)
         kind = _CLASSES[native["type"]]
-        return _made(kind, {**_told(row, kind), **native["data"]})
+        return _message_of(kind, {**_neutral_fields(row, kind), **native["data"]})
     except _UNREADABLE as error:
         logger.warning("message %s has a native form that cannot be read: %s", row.uuid, type(error).__name__)
         return _from_neutral(row)
 
 
-def _made(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
+def _message_of(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
     """Return the message of *kind* that had these *fields*, of which it may have held what its constructor refuses."""
     try:
         message = kind(**fields)
@@ -181,7 +246,7 @@ def _made(kind: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
 
 def _from_neutral(row: Message) -> BaseMessage:
     kind = _neutral_class(row)
-    return kind(**_told(row, kind))
+    return kind(**_neutral_fields(row, kind))
 
 
 def _neutral_class(row: Message) -> type[BaseMessage]:
@@ -199,13 +264,15 @@ def _neutral_class(row: Message) -> type[BaseMessage]:
             return ChatMessage
 
 
-def _told(row: Message, kind: type[BaseMessage]) -> dict[str, Any]:
-    """Return the fields of a message of *kind* as the neutral columns of *row* tell them."""
+def _neutral_fields(row: Message, kind: type[BaseMessage]) -> dict[str, Any]:
+    """Return the fields of a message of *kind* as the neutral columns of *row* hold them."""
     fields: dict[str, Any] = {"content": row.content}
     if row.name is not None:
         fields["name"] = row.name
+    if row.uuid is not None:
+        fields["id"] = str(row.uuid)
     if kind is AIMessage:
-        fields |= _called(row.tool_calls) if row.tool_calls else {}
+        fields |= _tool_call_fields(row.tool_calls) if row.tool_calls else {}
     elif kind is ToolMessage:
         fields["tool_call_id"] = row.tool_call_id or ""
     elif kind is FunctionMessage:
@@ -215,7 +282,7 @@ def _told(row: Message, kind: type[BaseMessage]) -> dict[str, Any]:
     return fields
 
 
-def _called(calls: Iterable[ToolCall]) -> dict[str, list[dict[str, Any]]]:
+def _tool_call_fields(calls: Iterable[ToolCall]) -> dict[str, list[dict[str, Any]]]:
     """Return tool calls as the fields of an AIMessage; those whose arguments are text are invalid there."""
     fields: dict[str, list[dict[str, Any]]] = {"tool_calls": [], "invalid_tool_calls": []}
     for call in calls:

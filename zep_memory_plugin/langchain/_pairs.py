@@ -1,40 +1,29 @@
-"""Tool calls and their results, which no model accepts without each other."""
+"""Rows of a session as messages that a model accepts, with every tool call's results."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 
-NO_RESULT = "There is no result: the call was interrupted, or its result was not kept."
-"""What a model is told about a call that nobody answered."""
+from .. import forms
+from ..core import pairing
+from ..models import Message
+from ._messages import NATIVE_FORMAT, from_row
 
 
-def paired(history: Iterable[BaseMessage], following: Iterable[BaseMessage] = ()) -> list[BaseMessage]:
-    """Return *history* with each tool call followed by its results, as models want it.
+def with_results(
+    rows: Sequence[Message],
+    following: Iterable[BaseMessage] = (),
+    *,
+    read: Callable[[Message], BaseMessage] = from_row,
+) -> list[BaseMessage]:
+    """Return the messages that *read* makes of *rows*, before those *following*, each tool call with its results.
 
-    A call without a result gets an error for one, unless it is answered in *following*; a result without a call is
-    left out.
+    A call without a result gets an error for one, unless it is answered in *following*.
     """
-    told: list[BaseMessage | None] = []
-    waiting: dict[str, list[int]] = {}
-    for message in history:
-        if not isinstance(message, ToolMessage):
-            told.append(message)
-        elif waiting.get(message.tool_call_id):
-            told[waiting[message.tool_call_id].pop(0)] = message
-        if isinstance(message, AIMessage):
-            for no_result in _no_results(message):
-                waiting.setdefault(no_result.tool_call_id, []).append(len(told))
-                told.append(no_result)
-    for message in following:
-        if isinstance(message, ToolMessage) and waiting.get(message.tool_call_id):
-            told[waiting[message.tool_call_id].pop(0)] = None
-    return [message for message in told if message is not None]
+    answered = [message.tool_call_id for message in following if isinstance(message, ToolMessage)]
+    paired = pairing.paired(forms.readable(rows, NATIVE_FORMAT), answered)
+    return [read(row) if row.seq is not None else _in_place_of_result(row) for row in paired]
 
 
-def _no_results(message: AIMessage) -> list[ToolMessage]:
-    calls = [*message.tool_calls, *message.invalid_tool_calls]
-    return [
-        ToolMessage(NO_RESULT, tool_call_id=call["id"], name=call["name"], status="error")
-        for call in calls
-        if call["id"] is not None
-    ]
+def _in_place_of_result(row: Message) -> BaseMessage:
+    return from_row(row).model_copy(update={"status": "error"})

@@ -1,13 +1,22 @@
 """A session as the chat message history that LangChain's older classes take."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import dropwhile
+from typing import Any
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from .. import forms
+from ..context import session_of
+from ..errors import SessionNotFound
 from ..manager import SessionManager
-from ..models import SearchResult
-from ._session import SessionMessages, Window
+from ..models import Message, SearchResult
+from ..types import Metadata
+from ._messages import NATIVE_FORMAT, dated_from_row, to_rows
+from ._pairs import with_results
 
 
 class ZepChatMessageHistory(BaseChatMessageHistory):
@@ -15,8 +24,15 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
 
     Making one does no I/O, so a function that makes one per call is cheap. Reading returns the newest *limit* messages,
     of at most *max_tokens* tokens together; both None is everything. With *whole_turns* what is returned starts at a
-    message of the user where it can, and holds at least the last turn. A history with a *user_id* gives new sessions
-    that owner and refuses sessions of others.
+    message of the user where it can, and holds at least the last turn. Every tool call comes with its results, as
+    models want it: one that was interrupted gets an error for one, and a result without a call is left out; without
+    *pair_calls* all comes as it is stored.
+
+    Each message has an id, its own or the uuid that it is stored under, by which every method of a manager finds it,
+    and in `response_metadata["created_at"]` when it was said.
+
+    A history with a *user_id*, else that of the surrounding `use_session`, gives new sessions that owner. All of it
+    raises `SessionOwnedByAnotherUser` for a session of another user.
     """
 
     def __init__(
@@ -28,18 +44,17 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
         limit: int | None = None,
         max_tokens: int | None = None,
         whole_turns: bool = True,
+        pair_calls: bool = True,
     ) -> None:
         super().__init__()
-        self._session = SessionMessages(manager, session_id, user_id)
-        self._window = Window(limit, max_tokens, whole_turns)
-
-    @property
-    def session_id(self) -> str:
-        """The session whose messages these are."""
-        return self._session.session_id
+        self._pairs_calls = pair_calls
+        self.session_id = session_id
+        self._manager = manager
+        self._user_id = user_id
+        self._window: dict[str, Any] = {"limit": limit, "max_tokens": max_tokens, "whole_turns": whole_turns}
 
     def __repr__(self) -> str:
-        return f"ZepChatMessageHistory({self.session_id!r}, {self._session.manager!r})"
+        return f"ZepChatMessageHistory({self.session_id!r}, {self._manager!r})"
 
     @property
     def messages(self) -> list[BaseMessage]:
@@ -48,62 +63,86 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
 
     @messages.setter
     def messages(self, messages: Sequence[BaseMessage]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._session.replace(messages)
+        self._manager.replace_memory(messages=to_rows(messages, self._manager.token_counter), **self._session)
 
     def get_messages(self) -> list[BaseMessage]:
-        """Return the messages, oldest first.
-
-        Raises:
-            SessionOwnedByAnotherUser: the session belongs to someone else.
-        """
-        self._session.check_owner()
-        return self._session.read(self._window)
+        """Return the messages, oldest first."""
+        rows = self._manager.last_messages(**self._window, **self._session)
+        return self._shown(rows)
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Return the messages, oldest first. See `get_messages`."""
-        await self._session.acheck_owner()
-        return await self._session.aread(self._window)
+        rows = await self._manager.alast_messages(**self._window, **self._session)
+        return self._shown(rows)
 
     def search(self, query: str, k: int = 4) -> list[SearchResult]:
-        """Return the *k* messages of the session that best answer *query*, best first, with their scores.
+        """Return the *k* messages of the session that best answer *query*, best first.
 
-        Looks in all of the session, whatever the window. An empty query finds nothing.
-
-        Raises:
-            SessionOwnedByAnotherUser: the session belongs to someone else.
+        Looks in all of the session, whatever the window, and returns scores, too. An empty query finds nothing.
         """
-        return self._session.search(query, k)
+        return self._manager.search_memory(query, limit=k, **self._session) if query.strip() else []
 
     async def asearch(self, query: str, k: int = 4) -> list[SearchResult]:
         """Return the *k* messages of the session that best answer *query*, best first. See `search`."""
-        return await self._session.asearch(query, k)
+        return await self._manager.asearch_memory(query, limit=k, **self._session) if query.strip() else []
 
-    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Append *messages*, all or none.
+    def add_messages(self, messages: Sequence[BaseMessage], metadata: Metadata | None = None) -> None:
+        """Append *messages*, each with *metadata*, all or none.
 
-        A message whose id the session has already gets the new content and keeps its place.
+        What the session has already of them is stored once: a conversation that is sent again, a question whose call
+        failed. All else is new, also under an id that the session knows for another message, or one that was deleted.
 
         Raises:
             InvalidInput: a message is out of bounds.
-            SessionOwnedByAnotherUser: the session belongs to someone else.
         """
-        self._session.add(messages)
+        rows = to_rows(messages, self._manager.token_counter, metadata)
+        self._manager.add_memory(messages=rows, known="append", **self._session)
 
-    async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Append *messages*, all or none. See `add_messages`."""
-        await self._session.aadd(messages)
+    async def aadd_messages(self, messages: Sequence[BaseMessage], metadata: Metadata | None = None) -> None:
+        """Append *messages*, each with *metadata*, all or none. See `add_messages`."""
+        rows = to_rows(messages, self._manager.token_counter, metadata)
+        await self._manager.aadd_memory(messages=rows, known="append", **self._session)
 
-    async def aadd_message(self, message: BaseMessage) -> None:
-        """Append *message*. See `add_messages`."""
-        await self._session.aadd([message])
+    # By hand: the twin of a method of this name is called otherwise in LlamaIndex.
+    def add_message(self, message: BaseMessage, metadata: Metadata | None = None) -> None:
+        """Append *message* with *metadata*. See `add_messages`."""
+        self.add_messages([message], metadata)
+
+    # By hand: as above.
+    async def aadd_message(self, message: BaseMessage, metadata: Metadata | None = None) -> None:
+        """Append *message* with *metadata*. See `add_messages`."""
+        await self.aadd_messages([message], metadata)
+
+    def add_user_message(self, message: HumanMessage | str, metadata: Metadata | None = None) -> None:
+        """Append what the user says, with *metadata*. See `add_messages`."""
+        self.add_message(HumanMessage(message) if isinstance(message, str) else message, metadata)
+
+    def add_ai_message(self, message: AIMessage | str, metadata: Metadata | None = None) -> None:
+        """Append what the model says, with *metadata*. See `add_messages`."""
+        self.add_message(AIMessage(message) if isinstance(message, str) else message, metadata)
 
     def clear(self) -> None:
         """Delete all messages and summaries, until a purge only softly, and keep the session."""
-        self._session.clear()
+        with suppress(SessionNotFound):
+            self._manager.clear_memory(**self._session)
 
     async def aclear(self) -> None:
         """Delete all messages and summaries, until a purge only softly, and keep the session. See `clear`."""
-        await self._session.aclear()
+        with suppress(SessionNotFound):
+            await self._manager.aclear_memory(**self._session)
+
+    @property
+    def _session(self) -> dict[str, Any]:
+        return asdict(session_of(self.session_id, self._user_id))
+
+    def _shown(self, rows: list[Message]) -> list[BaseMessage]:
+        """Return the messages of *rows*, as they were stored, or as a model wants them."""
+        if self._pairs_calls:
+            return with_results(rows, read=dated_from_row)
+        is_bounded = self._window["limit"] is not None or self._window["max_tokens"] is not None
+        if is_bounded and self._window["whole_turns"]:
+            rows = list(dropwhile(lambda row: row.role_type == "tool", rows))
+        return [dated_from_row(row) for row in forms.readable(rows, NATIVE_FORMAT)]
 
 
 def history_factory(
@@ -111,13 +150,19 @@ def history_factory(
 ) -> Callable[..., ZepChatMessageHistory]:
     """Return the function that `RunnableWithMessageHistory` asks for the history of a session, and perhaps of a user.
 
-    The wrapper passes the session id alone, or both when its `history_factory_config` names `session_id` and `user_id`.
-    New code is better served by `with_session_memory`, which needs no such function.
+    What it shows a model has every tool call with its results. The wrapper passes the session id alone, or both when
+    its `history_factory_config` names `session_id` and `user_id`. New code is better served by
+    `with_session_memory`, which needs no such function.
     """
 
     def history(session_id: str, user_id: str | None = None) -> ZepChatMessageHistory:
         return ZepChatMessageHistory(
-            session_id, manager, user_id=user_id, limit=limit, max_tokens=max_tokens, whole_turns=whole_turns
+            session_id,
+            manager,
+            user_id=user_id,
+            limit=limit,
+            max_tokens=max_tokens,
+            whole_turns=whole_turns,
         )
 
     return history

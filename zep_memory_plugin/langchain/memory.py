@@ -1,18 +1,24 @@
 """A session as the memory of LangChain's older chains."""
 
+from dataclasses import asdict
 from typing import Any
 
 from langchain_classic.memory.chat_memory import BaseChatMemory
-from langchain_core.messages import BaseMessage, SystemMessage, get_buffer_string
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, get_buffer_string
 from pydantic import Field, model_validator
 
+from ..context import session_of
+from ..core import foreign
+from ..errors import InvalidInput
 from ..manager import SessionManager
 from ..models import Message, Summary
-from ._messages import from_rows
-from ._pairs import paired
-from ._session import SessionMessages
-from ._turn import answered, asked
+from ._messages import to_rows
+from ._pairs import with_results
+from ._turn import MessageKeys, answer_messages, question_messages
 from .history import ZepChatMessageHistory
+
+_QUESTIONS = ("input", "question", "query", "human_input")
+"""Keys at which chains have what they are asked."""
 
 
 class ZepMemory(BaseChatMemory):
@@ -23,8 +29,9 @@ class ZepMemory(BaseChatMemory):
     question and an answer, with *max_token_limit* as many as have so many tokens together; both windows start at a
     message of the user where they can and hold at least the last turn. No more than that is read.
 
-    What a chain is asked and what it answers may be text, a message or a list of messages. A failure to store them is
-    an error for the caller of the chain.
+    What a chain is asked and what it answers may be text, a message, a list of messages, or data, which is stored as
+    text and as it is. Of several keys, *input_key* and *output_key* say which are meant; without them those that chains
+    usually have are, else all together. A failure to store them is an error for the caller of the chain.
     """
 
     session_id: str
@@ -39,7 +46,7 @@ class ZepMemory(BaseChatMemory):
     @model_validator(mode="before")
     @classmethod
     def _have_history(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Make the session's own history, in place of LangChain's default, which is deprecated."""
+        """Make the session's own history, instead of LangChain's default, which is deprecated."""
         if not {"manager", "session_id"} <= fields.keys():
             return fields
         history = ZepChatMessageHistory(fields["session_id"], fields["manager"], user_id=fields.get("user_id"))
@@ -52,53 +59,57 @@ class ZepMemory(BaseChatMemory):
 
     def load_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the summary and the window, as messages or as text."""
-        self._session.check_owner()
-        memory = self.manager.get_memory(self.session_id, 1 if self._has_window else None)
-        if not self._has_window:
-            return {self.memory_key: self._shown(memory.summary, memory.messages)}
-        window = self.manager.last_messages(
-            self.session_id, self._most, max_tokens=self.max_token_limit, whole_turns=True
-        )
-        return {self.memory_key: self._shown(memory.summary, window)}
+        memory = self.manager.get_memory(lastn=1 if self._window else None, **self._session)
+        rows = self.manager.last_messages(**self._window, **self._session) if self._window else memory.messages
+        return {self.memory_key: self._shown(memory.summary, rows)}
 
     async def aload_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the summary and the window, as messages or as text. See `load_memory_variables`."""
-        await self._session.acheck_owner()
-        memory = await self.manager.aget_memory(self.session_id, 1 if self._has_window else None)
-        if not self._has_window:
-            return {self.memory_key: self._shown(memory.summary, memory.messages)}
-        window = await self.manager.alast_messages(
-            self.session_id, self._most, max_tokens=self.max_token_limit, whole_turns=True
-        )
-        return {self.memory_key: self._shown(memory.summary, window)}
+        memory = await self.manager.aget_memory(lastn=1 if self._window else None, **self._session)
+        rows = await self.manager.alast_messages(**self._window, **self._session) if self._window else memory.messages
+        return {self.memory_key: self._shown(memory.summary, rows)}
 
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Store what a chain was asked and what it answered, both or neither."""
-        self._session.add(self._turn(inputs, outputs))
+        rows = to_rows([*self._question(inputs), *self._answer(outputs)], self.manager.token_counter)
+        self.manager.add_memory(messages=rows, known="append", **self._session)
 
     async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Store what a chain was asked and what it answered, both or neither. See `save_context`."""
-        await self._session.aadd(self._turn(inputs, outputs))
+        rows = to_rows([*self._question(inputs), *self._answer(outputs)], self.manager.token_counter)
+        await self.manager.aadd_memory(messages=rows, known="append", **self._session)
+
+    def _question(self, inputs: dict[str, Any]) -> list[BaseMessage]:
+        """Return what a chain was asked: by now it has answered, so whatever that was is stored."""
+        asked = {key: value for key, value in inputs.items() if key not in (*self.memory_variables, "stop")}
+        keys = [self.input_key] if self.input_key is not None else [*asked] if len(asked) == 1 else [*_QUESTIONS]
+        question = next((inputs[key] for key in keys if key in inputs), asked)
+        try:
+            return question_messages(question)
+        except InvalidInput:  # it is data
+            return [HumanMessage(foreign.text_of(question))]
+
+    def _answer(self, outputs: dict[str, Any]) -> list[BaseMessage]:
+        """Return what a chain answered: what its only key has, else as the outputs of any runnable are read."""
+        if self.output_key is None and len(outputs) == 1:
+            return answer_messages(next(iter(outputs.values())))
+        return MessageKeys(input=None, history=None, output=self.output_key).answer(outputs, None)
 
     @property
-    def _session(self) -> SessionMessages:
-        return SessionMessages(self.manager, self.session_id, self.user_id)
+    def _session(self) -> dict[str, Any]:
+        return asdict(session_of(self.session_id, self.user_id))
 
     @property
-    def _has_window(self) -> bool:
-        return self.k is not None or self.max_token_limit is not None
-
-    @property
-    def _most(self) -> int | None:
-        return None if self.k is None else 2 * self.k
-
-    def _turn(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> list[BaseMessage]:
-        question, answer = self._get_input_output(inputs, outputs)
-        return [*asked(question), *answered(answer)]
+    def _window(self) -> dict[str, Any]:
+        """The arguments of `SessionManager.last_messages` for the window, if there is one."""
+        if self.k is None and self.max_token_limit is None:
+            return {}
+        limit = None if self.k is None else 2 * self.k
+        return {"limit": limit, "max_tokens": self.max_token_limit, "whole_turns": True}
 
     def _shown(self, summary: Summary | None, rows: list[Message]) -> list[BaseMessage] | str:
         before = [SystemMessage(summary.content)] if summary else []
-        messages = [*before, *paired(from_rows(rows))]
+        messages = [*before, *with_results(rows)]
         if self.return_messages:
             return messages
         return get_buffer_string(messages, human_prefix=self.human_prefix, ai_prefix=self.ai_prefix)

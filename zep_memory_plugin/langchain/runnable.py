@@ -1,7 +1,11 @@
 """A runnable that remembers."""
 
+import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
+from dataclasses import asdict, dataclass, field
+from queue import SimpleQueue
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun as AsyncRun
@@ -10,14 +14,21 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langchain_core.runnables.config import get_config_list, get_executor_for_config
-from langchain_core.runnables.utils import gather_with_concurrency
+from langchain_core.runnables.utils import ConfigurableFieldSpec, gather_with_concurrency, get_unique_config_specs
 
-from ..errors import InvalidInput
+from ..core import resending
 from ..manager import SessionManager
-from ..models import Metadata
+from ..models import Message
+from ..types import Metadata
 from ._config import named_session, session_of
-from ._session import SessionMessages, Window
-from ._turn import Keys, merged
+from ._messages import to_rows
+from ._turn import PARSED, MessageKeys, is_command, merge
+
+SESSION_FIELDS = [
+    ConfigurableFieldSpec("session_id", str, "Session", "The conversation that is gone on with.", "", is_shared=True),
+    ConfigurableFieldSpec("user_id", str | None, "User", "Whose conversation it is.", None, is_shared=True),
+]
+"""What a call may name in its `configurable`."""
 
 INTERRUPTED: Metadata = {"interrupted": True}
 """Metadata of an answer whose stream ended early."""
@@ -36,7 +47,7 @@ def with_session_memory(
     """Return *runnable* with the memory of the session that each call names.
 
     A call names it by `config={"configurable": {"session_id": "alice-1"}}`, perhaps with a `user_id`, by a `thread_id`
-    in its place, or by the `use_session` around it. The input is text, a message, a list of messages, or a dict with
+    instead, or by the `use_session` around it. The input is text, a message, a list of messages, or a dict with
     one of these at *input_messages_key*; the history goes in front of it, or to *history_messages_key* of the dict. The
     output is of the same kinds, with *output_messages_key*. A key is needed only where a dict has several.
 
@@ -48,14 +59,58 @@ def with_session_memory(
     starts at a message of the user where it can, holds at least the last turn, and never parts a tool call from its
     results. The items of a batch that share a session are run one after another.
     """
-    keys = Keys(input_messages_key, history_messages_key, output_messages_key)
-    return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, Window(limit, max_tokens))
+    keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key)
+    window = {"limit": limit, "max_tokens": max_tokens, "whole_turns": True}
+    return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, window)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A question to a session, and its answer as far as it came."""
+
+    session: dict[str, Any]
+    """The arguments of a `SessionManager` that name the session and its user."""
+
+    input: Any = None
+    """What the runnable is given: the question with the history."""
+
+    history: list[Message] = field(default_factory=list)
+    """The window of the session before the question was stored."""
+
+    asked: list[Message] = field(default_factory=list)
+    """The question as it is stored, with what was sent again before it."""
+
+    chunks: list[Any] = field(default_factory=list)
+
+    @property
+    def before(self) -> list[Message]:
+        """What of the history the question does not repeat."""
+        return resending.before_question(self.history, self.asked)
+
+    @property
+    def since_seq(self) -> int:
+        """The seq of the newest message when the question was stored: what is known up to it is no answer to it."""
+        return max((row.seq or 0 for row in [*self.history, *self.asked]), default=0)
+
+    def new(self, answer: list[Message]) -> list[Message]:
+        """Return what of *answer* is new: a graph that was told to go on returns all that its thread came to."""
+        return resending.after_known(answer, self.history) if is_command(self.input) else answer
+
+    def answer(self, keys: MessageKeys) -> list[BaseMessage]:
+        """Return the whole answer."""
+        return keys.answer(merge(self.chunks), self.input) if self.chunks else []
+
+    def answer_so_far(self, keys: MessageKeys) -> list[BaseMessage]:
+        """Return what has come of the answer in words; data that is not whole yet is none."""
+        return [message for message in self.answer(keys) if message.content and PARSED not in message.additional_kwargs]
 
 
 class RunnableWithSessionMemory(Runnable[Any, Any]):
     """What `with_session_memory` returns."""
 
-    def __init__(self, runnable: Runnable[Any, Any], manager: SessionManager, keys: Keys, window: Window) -> None:
+    def __init__(
+        self, runnable: Runnable[Any, Any], manager: SessionManager, keys: MessageKeys, window: dict[str, Any]
+    ) -> None:
         self._runnable = runnable
         self._manager = manager
         self._keys = keys
@@ -64,86 +119,80 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
     def __repr__(self) -> str:
         return f"with_session_memory({self._runnable!r}, {self._manager!r})"
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """The fields of `configurable` that a call may name, those of the session among them."""
+        return get_unique_config_specs([*self._runnable.config_specs, *SESSION_FIELDS])
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Answer *input*, and store both."""
         return self._call_with_config(self._invoke, input, config, **kwargs)
 
-    def _invoke(self, value: Any, run_manager: SyncRun, config: RunnableConfig, **kwargs: Any) -> Any:
-        session = self._session(config)
-        told = self._ask(session, value)
-        output = self._runnable.invoke(told, config, **kwargs)
-        session.add(self._keys.answer(output, told), anew=True)
-        return output
-
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Answer *input*, and store both. See `invoke`."""
         return await self._acall_with_config(self._ainvoke, input, config, **kwargs)
 
-    async def _ainvoke(self, value: Any, run_manager: AsyncRun, config: RunnableConfig, **kwargs: Any) -> Any:
-        session = self._session(config)
-        told = await self._aask(session, value)
-        output = await self._runnable.ainvoke(told, config, **kwargs)
-        await session.aadd(self._keys.answer(output, told), anew=True)
+    def _invoke(self, value: Any, run_manager: SyncRun, config: RunnableConfig, **kwargs: Any) -> Any:
+        turn = _turn_of(config)
+        output = self._runnable.invoke(self._ask(turn, value), config, **kwargs)
+        self._store(turn, self._keys.answer(output, turn.input))
         return output
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+    async def _ainvoke(self, value: Any, run_manager: AsyncRun, config: RunnableConfig, **kwargs: Any) -> Any:
+        turn = _turn_of(config)
+        output = await self._runnable.ainvoke(await self._aask(turn, value), config, **kwargs)
+        await self._astore(turn, self._keys.answer(output, turn.input))
+        return output
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Answer *input* piece by piece, and store both, the answer as one message."""
-        named = ensure_config(config)
-        return self._stream(self._session(named), input, named, kwargs)
+        config = ensure_config(config)
+        return self._stream(_turn_of(config), input, config, kwargs)
 
-    def _stream(
-        self, session: SessionMessages, value: Any, config: RunnableConfig, kwargs: dict[str, Any]
-    ) -> Iterator[Any]:
-        answer = _Answer(self._keys)
-
+    def _stream(self, turn: _Turn, value: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> Iterator[Any]:
         def chunks(values: Iterator[Any], run_manager: SyncRun, config: RunnableConfig) -> Iterator[Any]:
-            answer.told = self._ask(session, next(values))
-            yield from self._runnable.stream(answer.told, config, **kwargs)
+            yield from self._runnable.stream(self._ask(turn, next(values)), config, **kwargs)
 
         traced = cast("Generator[Any, None, None]", self._transform_stream_with_config(iter([value]), chunks, config))
         try:
             with closing(traced):
                 for chunk in traced:
-                    yield answer.took(chunk)
+                    turn.chunks.append(chunk)
+                    yield chunk
         except BaseException:
-            session.add(answer.so_far(), INTERRUPTED, anew=True)
+            self._store(turn, turn.answer_so_far(self._keys), INTERRUPTED)
             raise
-        session.add(answer.complete(), anew=True)
+        self._store(turn, turn.answer(self._keys))
 
-    def astream(
-        self,
-        input: Any,  # noqa: A002
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[Any]:
+    # By hand: it returns an iterator, and awaits nothing itself.
+    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Answer *input* piece by piece, and store both, the answer as one message. See `stream`."""
-        named = ensure_config(config)
-        return self._astream(self._session(named), input, named, kwargs)
+        config = ensure_config(config)
+        return self._astream(_turn_of(config), input, config, kwargs)
 
+    # By hand: LangChain takes an iterator of the other kind, and contextlib closes one.
     async def _astream(
-        self, session: SessionMessages, value: Any, config: RunnableConfig, kwargs: dict[str, Any]
+        self, turn: _Turn, value: Any, config: RunnableConfig, kwargs: dict[str, Any]
     ) -> AsyncIterator[Any]:
-        answer = _Answer(self._keys)
-
         async def values() -> AsyncIterator[Any]:
             yield value
 
         async def chunks(
             values: AsyncIterator[Any], run_manager: AsyncRun, config: RunnableConfig
         ) -> AsyncIterator[Any]:
-            answer.told = await self._aask(session, await anext(values))
-            async for chunk in self._runnable.astream(answer.told, config, **kwargs):
+            async for chunk in self._runnable.astream(await self._aask(turn, await anext(values)), config, **kwargs):
                 yield chunk
 
         traced = cast("AsyncGenerator[Any, None]", self._atransform_stream_with_config(values(), chunks, config))
         try:
             async with aclosing(traced):
                 async for chunk in traced:
-                    yield answer.took(chunk)
+                    turn.chunks.append(chunk)
+                    yield chunk
         except BaseException:
-            await session.aadd(answer.so_far(), INTERRUPTED, anew=True)
+            await self._astore(turn, turn.answer_so_far(self._keys), INTERRUPTED)
             raise
-        await session.aadd(answer.complete(), anew=True)
+        await self._astore(turn, turn.answer(self._keys))
 
     def batch(
         self,
@@ -154,20 +203,12 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
         **kwargs: Any,
     ) -> list[Any]:
         """Answer *inputs*, sessions side by side, those of one session in their order."""
-        configs = get_config_list(config, len(inputs))
         results: list[Any] = [None] * len(inputs)
+        for position, result in self._as_completed(inputs, config, kwargs):
+            results[position] = result
+        return results if return_exceptions else [_without_error(result) for result in results]
 
-        def run(turns: list[int]) -> None:
-            for turn in turns:
-                try:
-                    results[turn] = self.invoke(inputs[turn], configs[turn], **kwargs)
-                except Exception as error:  # a failing item leaves the others alone
-                    results[turn] = error
-
-        with get_executor_for_config(configs[0] if configs else None) as executor:
-            list(executor.map(run, _by_session(configs)))
-        return results if return_exceptions else _raised(results)
-
+    # By hand: the results come from tasks instead of threads.
     async def abatch(
         self,
         inputs: list[Any],
@@ -177,76 +218,127 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
         **kwargs: Any,
     ) -> list[Any]:
         """Answer *inputs*, sessions side by side, those of one session in their order. See `batch`."""
-        configs = get_config_list(config, len(inputs))
         results: list[Any] = [None] * len(inputs)
+        async for position, result in self._aas_completed(inputs, config, kwargs):
+            results[position] = result
+        return results if return_exceptions else [_without_error(result) for result in results]
 
-        async def run(turns: list[int]) -> None:
-            for turn in turns:
+    def batch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> Iterator[tuple[int, Any]]:
+        """Answer *inputs* as `batch` does, and yield the position of each with its answer when that is there."""
+        for position, result in self._as_completed(inputs, config, kwargs):
+            yield position, result if return_exceptions else _without_error(result)
+
+    # By hand: the results come from tasks instead of threads.
+    async def abatch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """Answer *inputs* as `batch` does, and yield the position of each with its answer when that is there.
+
+        See `batch_as_completed`.
+        """
+        async with aclosing(self._aas_completed(inputs, config, kwargs)) as completed:
+            async for position, result in completed:
+                yield position, result if return_exceptions else _without_error(result)
+
+    def _as_completed(self, inputs: Sequence[Any], config: Any, kwargs: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+        """Yield positions and answers, or errors, as they come; what is left when nobody wants more is not begun."""
+        configs, done, is_left = get_config_list(config, len(inputs)), SimpleQueue[tuple[int, Any]](), threading.Event()
+
+        def run(positions: list[int]) -> None:
+            for position in positions:
+                if not is_left.is_set():
+                    try:
+                        done.put((position, self.invoke(inputs[position], configs[position], **kwargs)))
+                    except BaseException as error:  # a failing item leaves the others alone
+                        done.put((position, error))
+
+        with get_executor_for_config(configs[0] if configs else None) as executor:
+            for positions in _by_session(configs):
+                executor.submit(run, positions)
+            try:
+                yield from (done.get() for _ in configs)
+            finally:
+                is_left.set()
+
+    # By hand: it runs tasks instead of threads.
+    async def _aas_completed(
+        self, inputs: Sequence[Any], config: Any, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        configs, done = get_config_list(config, len(inputs)), asyncio.Queue[tuple[int, Any]]()
+
+        async def run(positions: list[int]) -> None:
+            for position in positions:
                 try:
-                    results[turn] = await self.ainvoke(inputs[turn], configs[turn], **kwargs)
+                    done.put_nowait((position, await self.ainvoke(inputs[position], configs[position], **kwargs)))
                 except Exception as error:  # a failing item leaves the others alone
-                    results[turn] = error
+                    done.put_nowait((position, error))
 
         most = configs[0].get("max_concurrency") if configs else None
-        await gather_with_concurrency(most, *(run(turns) for turns in _by_session(configs)))
-        return results if return_exceptions else _raised(results)
-
-    def _session(self, config: RunnableConfig) -> SessionMessages:
-        named = session_of(config.get("configurable", {}))
-        return SessionMessages(self._manager, named.session_id, named.user_id)
-
-    def _ask(self, session: SessionMessages, value: Any) -> Any:
-        """Store the question that *value* asks, and return *value* with the history before it."""
-        question = self._keys.question(value)
-        history = session.read(self._window)
-        session.add(question.messages)
-        return self._keys.told(value, question, history)
-
-    async def _aask(self, session: SessionMessages, value: Any) -> Any:
-        """Store the question that *value* asks, and return *value* with the history before it."""
-        question = self._keys.question(value)
-        history = await session.aread(self._window)
-        await session.aadd(question.messages)
-        return self._keys.told(value, question, history)
-
-
-class _Answer:
-    """The answer of a stream, as far as it came."""
-
-    def __init__(self, keys: Keys) -> None:
-        self.told: Any = None
-        self._keys = keys
-        self._chunks: list[Any] = []
-
-    def took(self, chunk: Any) -> Any:
-        """Return *chunk*, which from now on is part of the answer."""
-        self._chunks.append(chunk)
-        return chunk
-
-    def complete(self) -> list[BaseMessage]:
-        """Return the whole answer."""
-        return self._keys.answer(merged(self._chunks), self.told) if self._chunks else []
-
-    def so_far(self) -> list[BaseMessage]:
-        """Return what there is of the answer: nothing, if no message can be made of it yet."""
+        work = asyncio.gather(gather_with_concurrency(most, *(run(positions) for positions in _by_session(configs))))
         try:
-            return [message for message in self.complete() if message.content]
-        except InvalidInput:
-            return []
+            for _ in configs:
+                yield await done.get()
+        finally:
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+
+    def _ask(self, turn: _Turn, value: Any) -> Any:
+        """Store the question that *value* asks, and return *value* with the history before it."""
+        question = self._keys.turn_input(value)
+        turn.history = self._manager.last_messages(**self._window, **turn.session)
+        turn.asked = self._manager.add_memory(
+            messages=to_rows(question.messages, self._manager.token_counter), known="append", **turn.session
+        )
+        turn.input = self._keys.with_history(value, question, turn.before)
+        return turn.input
+
+    async def _aask(self, turn: _Turn, value: Any) -> Any:
+        question = self._keys.turn_input(value)
+        turn.history = await self._manager.alast_messages(**self._window, **turn.session)
+        turn.asked = await self._manager.aadd_memory(
+            messages=to_rows(question.messages, self._manager.token_counter), known="append", **turn.session
+        )
+        turn.input = self._keys.with_history(value, question, turn.before)
+        return turn.input
+
+    def _store(self, turn: _Turn, answer: list[BaseMessage], metadata: Metadata | None = None) -> None:
+        """Store *answer*, if there is any; all of it is new, though a cache of the model's gives an id once more."""
+        if rows := turn.new(to_rows(answer, self._manager.token_counter, metadata)):
+            self._manager.add_memory(messages=rows, known="append", since_seq=turn.since_seq, **turn.session)
+
+    async def _astore(self, turn: _Turn, answer: list[BaseMessage], metadata: Metadata | None = None) -> None:
+        if rows := turn.new(to_rows(answer, self._manager.token_counter, metadata)):
+            await self._manager.aadd_memory(messages=rows, known="append", since_seq=turn.since_seq, **turn.session)
+
+
+def _turn_of(config: RunnableConfig) -> _Turn:
+    return _Turn(asdict(session_of(config.get("configurable", {}))))
 
 
 def _by_session(configs: Sequence[RunnableConfig]) -> list[list[int]]:
-    """Return the places of *configs*, those of one session together, in order."""
+    """Return the positions of *configs*, those of one session together, in order."""
     groups: dict[str, list[int]] = {}
-    for place, config in enumerate(configs):
-        named = named_session(config.get("configurable", {}))
-        groups.setdefault(repr(named and named.session_id), []).append(place)
+    for position, config in enumerate(configs):
+        session = named_session(config.get("configurable", {}))
+        groups.setdefault(repr(session and session.session_id), []).append(position)
     return list(groups.values())
 
 
-def _raised(results: list[Any]) -> list[Any]:
-    """Return *results*, or raise the first error among them."""
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return results
+def _without_error(result: Any) -> Any:
+    """Return *result*, unless it is an error, which is raised."""
+    if isinstance(result, BaseException):
+        raise result
+    return result

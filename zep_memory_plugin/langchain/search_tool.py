@@ -7,10 +7,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
+from ..context import user_of
 from ..errors import InvalidInput
 from ..manager import SessionManager
 from ..models import Message, SearchResult
-from ._config import named_session, named_user, with_context
+from ._config import named_session, with_context
 
 NAME = "search_memory"
 
@@ -25,14 +26,14 @@ NOTHING_FOUND = "Nothing was found in earlier conversations."
 LONGEST_PASSAGE = 1_000
 """Characters of a message that the model is shown."""
 
-_UNSHOWN: dict[str, Any] = {"neighbours": True, "message": {"native", "native_format"}}
+_NOT_IN_ARTIFACT: dict[str, Any] = {"neighbours": True, "message": {"native", "native_format"}}
 """What of a result the artifact leaves out: it is kept with the tool message, for as long as that."""
 
-Answer = tuple[str, list[dict[str, Any]]]
+ToolOutput = tuple[str, list[dict[str, Any]]]
 """What the model is shown, and for the program the results as JSON."""
 
 
-class Question(BaseModel):
+class SearchMemoryInput(BaseModel):
     """What the model says when it calls the tool: nothing about whose memory that is."""
 
     query: str = Field(
@@ -51,63 +52,60 @@ def search_memory_tool(manager: SessionManager, *, k: int = 5, include_current: 
     session of the run is left out, as the model sees it anyway; *include_current* has it searched too, for agents that
     see only the end of it. What the tool itself answered before is never found.
     """
-
-    def search(query: str, config: RunnableConfig) -> Answer:
-        wanted = _Wanted(config, k, include_current)
-        while query.strip() and not wanted.is_met:
-            wanted.take(manager.search_memory(query, user_id=wanted.user_id, limit=wanted.limit))
-        return wanted.answer()
-
-    async def asearch(query: str, config: RunnableConfig) -> Answer:
-        wanted = _Wanted(config, k, include_current)
-        while query.strip() and not wanted.is_met:
-            wanted.take(await manager.asearch_memory(query, user_id=wanted.user_id, limit=wanted.limit))
-        return wanted.answer()
-
+    search = _SearchMemory(manager, k, include_current)
     return StructuredTool.from_function(
-        search,
-        asearch,
+        search.run,
+        search.arun,
         name=NAME,
         description=DESCRIPTION,
-        args_schema=Question,
+        args_schema=SearchMemoryInput,
         response_format="content_and_artifact",
     )
 
 
-class _Wanted:
-    """The *k* results that a run asks for, of more and more that were found, until enough of them may be shown."""
-
-    def __init__(self, config: RunnableConfig, k: int, include_current: bool) -> None:
-        named = with_context(config.get("configurable", {}))
-        self.user_id = _user_of(named)
-        self.limit = 2 * k
-        self.is_met = k == 0
+class _SearchMemory:
+    def __init__(self, manager: SessionManager, k: int, include_current: bool) -> None:
+        self._manager = manager
         self._k = k
-        self._left_out = None if include_current else named_session(named)
-        self._results: list[SearchResult] = []
+        self._include_current = include_current
 
-    def take(self, found: list[SearchResult]) -> None:
-        """Keep of *found*, which are the best so many of everything, those to be shown."""
-        self._results = [result for result in found if self._is_shown(result)][: self._k]
-        self.is_met = len(self._results) == self._k or len(found) < self.limit
-        self.limit *= 4
+    def run(self, query: str, config: RunnableConfig) -> ToolOutput:
+        """Return the messages that best answer *query*: the best of more and more, until enough may be shown."""
+        run = with_context(config.get("configurable", {}))
+        user_id, limit, results = _user_of(run), 2 * self._k, list[SearchResult]()
+        while query.strip() and len(results) < self._k:
+            best = self._manager.search_memory(query, user_id=user_id, limit=limit)
+            results = [result for result in best if self._is_shown(result, run)][: self._k]
+            if len(best) < limit:
+                break
+            limit *= 4
+        return _output(results)
 
-    def _is_shown(self, result: SearchResult) -> bool:
+    async def arun(self, query: str, config: RunnableConfig) -> ToolOutput:
+        """Return the messages that best answer *query*: the best of more and more, until enough may be shown.
+
+        See `run`.
+        """
+        run = with_context(config.get("configurable", {}))
+        user_id, limit, results = _user_of(run), 2 * self._k, list[SearchResult]()
+        while query.strip() and len(results) < self._k:
+            best = await self._manager.asearch_memory(query, user_id=user_id, limit=limit)
+            results = [result for result in best if self._is_shown(result, run)][: self._k]
+            if len(best) < limit:
+                break
+            limit *= 4
+        return _output(results)
+
+    def _is_shown(self, result: SearchResult, run: Mapping[str, Any]) -> bool:
         message = result.message
         if message is None or (message.role_type == "tool" and message.name == NAME):
             return False
-        return self._left_out is None or result.session_id != self._left_out.session_id
-
-    def answer(self) -> Answer:
-        """Return the results for the model, and for the program."""
-        lines = [_line(result.message) for result in self._results if result.message is not None]
-        return "\n".join(lines) or NOTHING_FOUND, [
-            result.model_dump(mode="json", exclude=_UNSHOWN, exclude_none=True) for result in self._results
-        ]
+        current = None if self._include_current else named_session(run)
+        return current is None or result.session_id != current.session_id
 
 
-def _user_of(configurable: Mapping[str, Any]) -> str:
-    user_id = named_user(configurable)
+def _user_of(run: Mapping[str, Any]) -> str:
+    user_id = user_of(run.get("user_id"))
     if user_id is None:
         raise InvalidInput(
             "user_id",
@@ -117,9 +115,15 @@ def _user_of(configurable: Mapping[str, Any]) -> str:
     return user_id
 
 
+def _output(results: list[SearchResult]) -> ToolOutput:
+    lines = [_line(result.message) for result in results if result.message is not None]
+    artifact = [result.model_dump(mode="json", exclude=_NOT_IN_ARTIFACT, exclude_none=True) for result in results]
+    return "\n".join(lines) or NOTHING_FOUND, artifact
+
+
 def _line(message: Message) -> str:
     """Return *message* on one line, however many it has, so that none can pass for several."""
     text = " ".join(message.content.split())
-    shown = text if len(text) <= LONGEST_PASSAGE else f"{text[:LONGEST_PASSAGE]}…"
+    shortened = text if len(text) <= LONGEST_PASSAGE else f"{text[:LONGEST_PASSAGE]}…"
     day = message.created_at and f"{message.created_at:%Y-%m-%d}"
-    return f"{day} {message.role_type}: {shown}"
+    return f"{day} {message.role_type}: {shortened}"

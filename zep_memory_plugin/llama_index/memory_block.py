@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
@@ -9,14 +10,13 @@ from llama_index.core.memory.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
 from pydantic import ConfigDict, Field
 
-from ..context import current_session
-from ..errors import InvalidInput
+from ..context import session_of
 from ..models import Message
-from .messages import from_messages
-from .registry import ManagerField, registered_manager
+from .messages import from_row
+from .registry import REGISTERED, ManagerField
 
 MOST_RECALLED = 8
-"""Messages that are recalled at most when nothing else is said."""
+"""Messages that are recalled at most when it is not told."""
 
 
 class ZepMemoryBlock(BaseMemoryBlock[str]):
@@ -24,7 +24,8 @@ class ZepMemoryBlock(BaseMemoryBlock[str]):
 
     For a `Memory` on a `ZepAsyncChatStore`, which has archived what it looks through: the block stores nothing itself.
     It searches the session that the memory names, or that of the `use_session` block around the call, so one block
-    serves any number of memories. With *user_id* it recalls only from sessions of that user.
+    serves any number of memories. With *user_id*, else that of the block of code, it recalls only from sessions of that
+    user; one of someone else raises `SessionOwnedByAnotherUser`.
 
     Each message is a line with its date and role, best first; *limit* bounds them, and when they have to be shortened
     by so many tokens, as *tokenizer_fn* counts them, the last lines go first. What was said is escaped, so that it
@@ -37,7 +38,7 @@ class ZepMemoryBlock(BaseMemoryBlock[str]):
     description: str | None = "Messages from earlier in this conversation, best match first."
     priority: int = 1
     accept_short_term_memory: bool = False
-    manager: ManagerField = Field(default_factory=registered_manager)
+    manager: ManagerField = REGISTERED
     user_id: str | None = None
     limit: int = Field(default=MOST_RECALLED, ge=1)
     tokenizer_fn: Callable[[str], Sequence[Any]] = Field(default_factory=get_tokenizer, exclude=True)
@@ -45,11 +46,11 @@ class ZepMemoryBlock(BaseMemoryBlock[str]):
     async def _aget(
         self, messages: list[ChatMessage] | None = None, session_id: str | None = None, **_ignored: Any
     ) -> str:
+        session = asdict(session_of(session_id, self.user_id))
         question = _question(messages or [])
-        if not question:
-            return ""
-        recalled = await self._recalled(_session(session_id), question, {_shape(message) for message in messages or []})
-        return "\n".join(_line(message) for message in recalled)
+        shapes = {_shape(message) for message in messages or []}
+        rows = await self._recall(session, question, shapes) if question else []
+        return "\n".join(_line(row) for row in rows)
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
         """Store nothing: the memory's store has archived what the block recalls."""
@@ -62,21 +63,19 @@ class ZepMemoryBlock(BaseMemoryBlock[str]):
             lines.pop()
         return "\n".join(lines) or None
 
-    async def _recalled(
-        self, session_id: str, question: str, shown: Collection[tuple[MessageRole, str | None]]
+    async def _recall(
+        self, session: dict[str, Any], question: str, shapes: Collection[tuple[MessageRole, str | None]]
     ) -> list[Message]:
-        """Return what answers *question* best and is neither active nor *shown* already.
+        """Return what answers *question* best, but for what is active, or of *shapes* that are shown already.
 
         Messages that the memory has read may have been archived since, so that both are asked.
         """
-        active = {row.seq for row in await self.manager.aslice_messages(session_id, status="active")}
-        results = await self.manager.asearch_memory(
-            question, session_id=session_id, user_id=self.user_id, limit=self.limit + len(active) + len(shown)
-        )
-        found = [result.message for result in results if result.message is not None]
-        archived = [message for message in found if message.seq not in active and message.content.strip()]
-        told = zip(archived, from_messages(archived), strict=True)
-        return [row for row, message in told if _shape(message) not in shown][: self.limit]
+        active = {row.seq for row in await self.manager.aslice_messages(status="active", **session)}
+        limit = self.limit + len(active) + len(shapes)
+        results = await self.manager.asearch_memory(question, limit=limit, **session)
+        answers = [result.message for result in results if result.message is not None]
+        archived = [row for row in answers if row.seq not in active and row.content.strip()]
+        return [row for row in archived if _shape(from_row(row)) not in shapes][: self.limit]
 
     def _tokens(self, text: str) -> int:
         return len(self.tokenizer_fn(text))
@@ -96,12 +95,3 @@ def _line(message: Message) -> str:
     """Return *message* on one line, its text escaped."""
     text = html.escape(" ".join(message.content.split()), quote=False)
     return f"{message.created_at:%Y-%m-%d} {message.role_type}: {text}"
-
-
-def _session(session_id: str | None) -> str:
-    if session_id is not None:
-        return session_id
-    around = current_session()
-    if around is None:
-        raise InvalidInput("session_id", "is not given; use the block in a Memory, or call it inside use_session")
-    return around.session_id

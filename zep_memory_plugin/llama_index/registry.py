@@ -4,14 +4,22 @@ LlamaIndex turns a memory into a dictionary and back between two runs of an agen
 object is pickled. A manager cannot go along, so its name does.
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.schema import BaseComponent
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from ..context import user_of
 from ..errors import InvalidInput, NotFound, shown
 from ..manager import SessionManager
+from ..models import Message
+from .messages import to_rows
+
+if TYPE_CHECKING:
+    from ..types import Takes
 
 DEFAULT_NAME = "default"
 """The name of the manager that a memory or store uses when it is given none."""
@@ -79,19 +87,50 @@ def name_of(manager: SessionManager) -> str:
     return name
 
 
-def manager_of(given: object) -> SessionManager:
-    """Return *given*, or the manager that is registered under this name."""
-    if isinstance(given, str):
-        return registered_manager(given)
-    if not isinstance(given, SessionManager):
-        raise InvalidInput("manager", f"is of type {type(given).__name__}, not a SessionManager or the name of one")
-    return given
+def manager_of(value: object) -> SessionManager:
+    """Return *value*, or the manager that is registered under this name."""
+    if isinstance(value, str):
+        return registered_manager(value)
+    if not isinstance(value, SessionManager):
+        raise InvalidInput("manager", f"is of type {type(value).__name__}, not a SessionManager or the name of one")
+    return value
 
 
-ManagerField = Annotated[
-    SessionManager,
-    BeforeValidator(manager_of),
-    PlainSerializer(name_of, return_type=str),
-    WithJsonSchema({"type": "string"}),
-]
-"""A manager, or the name of one on the way in; its name on the way out."""
+if TYPE_CHECKING:
+    ManagerField = Takes[SessionManager | str, SessionManager]
+else:
+    ManagerField = Annotated[
+        SessionManager,
+        BeforeValidator(manager_of),
+        PlainSerializer(name_of, return_type=str),
+        WithJsonSchema({"type": "string"}),
+    ]
+    """A manager, or the name of one on the way in; its name on the way out."""
+
+REGISTERED = cast("ManagerField", Field(default_factory=registered_manager))
+"""Makes the manager of the default name the default of a field."""
+
+
+class OnManager(BaseComponent):
+    """What memory and stores have in common: they are of a manager, which is its name where they are serialised."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    manager: ManagerField = REGISTERED
+    user_id: str | None = None
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that stands for this class in what is serialised."""
+        return cls.__name__
+
+    @property
+    def _user(self) -> str | None:
+        """The user of this object, else that of the surrounding `use_session`."""
+        return user_of(self.user_id)
+
+    def _rows(self, messages: list[ChatMessage]) -> list[Message]:
+        return to_rows(messages, self.manager.token_counter)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_dict, (self.to_dict(),)

@@ -1,101 +1,87 @@
 """A retriever of messages, for query engines, tools and chat engines."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Unpack
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from ..context import current_session
-from ..dialects import JsonScalar
+from ..context import scope_of
 from ..errors import InvalidInput
 from ..manager import SessionManager
-from ..models import Message, SearchMode, SearchResult, SearchScope, Summary
+from ..models import Message, SearchResult, Summary
+from ..types import SearchOptions
 from .registry import DEFAULT_NAME, manager_of
 
 
 class ZepRetriever(BaseRetriever):
-    """Finds the messages, or summaries, of a session or of all sessions of a user that best answer a question.
+    """Finds the messages, or summaries, that best answer a question, best first.
 
-    *manager* is a `SessionManager` or the name under which one is registered. The session is *session_id*; with only
-    *user_id* all sessions of that user are searched, and with neither that of the `use_session` block around the call.
-    The other options are those of `SessionManager.search_memory`.
+    *manager* is a `SessionManager` or the name under which one is registered. The retriever looks in the session
+    *session_id*, or with *user_id* in all sessions of that user, or with both in that session if it is that user's or
+    nobody's. Given neither it looks in the session of the surrounding `use_session`, if that is its user's. Where
+    nothing names a session or a user a question is refused, unless the retriever was made for *all_users*; it then
+    looks in everything that it was not told to leave out, whatever surrounds it. `limit`, `metadata`, `mode` and the
+    other options are those of `SearchOptions`. An empty question finds nothing.
 
     The id of a node names session and message, so the same message is the same node in every result. What is known
-    about it besides its text is in the node's metadata, and kept out of prompts and embeddings.
+    about it besides its text is in the node's metadata, and kept out of prompts and embeddings: `session_id`, `uuid`,
+    `seq`, the position number in the session, `role`, `name`, `created_at` in ISO 8601, `metadata`, with the option
+    `context` the texts of the `neighbours`, and with `explain` the `explanation`. A summary has the role "summary" and
+    as `seq` that of the last message that it covers.
     """
 
     def __init__(
         self,
         manager: SessionManager | str = DEFAULT_NAME,
         *,
-        session_id: str | None = None,
-        user_id: str | None = None,
-        limit: int = 10,
-        metadata: dict[str, JsonScalar] | None = None,
-        where: Mapping[str, object] | None = None,
-        start_date: datetime | None = None,
-        end_date: datetime | None = None,
-        scope: SearchScope = "messages",
-        mode: SearchMode = "lexical",
-        mmr_lambda: float | None = None,
+        all_users: bool = False,
         callback_manager: CallbackManager | None = None,
+        **options: Unpack[SearchOptions],
     ) -> None:
         super().__init__(callback_manager=callback_manager)
+        if unknown := options.keys() - SearchOptions.__optional_keys__:
+            raise InvalidInput(", ".join(sorted(unknown)), "is no option of ZepRetriever; see SearchOptions")
         self._manager = manager_of(manager)
-        self._session_id = session_id
-        self._user_id = user_id
-        self._options: dict[str, Any] = {
-            "limit": limit,
-            "metadata": metadata,
-            "where": where,
-            "start_date": start_date,
-            "end_date": end_date,
-            "scope": scope,
-            "mode": mode,
-            "mmr_lambda": mmr_lambda,
-        }
+        self._all_users = all_users
+        self._options = options
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        options = self._place() | self._options
-        text = query_bundle.query_str
+        text, options = query_bundle.query_str, self._scoped_options()
         return _nodes(self._manager.search_memory(text, **options)) if text.strip() else []
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        options = self._place() | self._options
-        text = query_bundle.query_str
+        text, options = query_bundle.query_str, self._scoped_options()
         return _nodes(await self._manager.asearch_memory(text, **options)) if text.strip() else []
 
-    def _place(self) -> dict[str, Any]:
-        """Return where to look; never everywhere, which would show one user what another said."""
-        if self._session_id is not None or self._user_id is not None:
-            return {"session_id": self._session_id, "user_id": self._user_id}
-        around = current_session()
-        if around is None:
-            raise InvalidInput("session_id", "is not given; give it or a user_id, or retrieve inside use_session")
-        return {"session_id": around.session_id, "user_id": around.user_id}
+    def _scoped_options(self) -> SearchOptions:
+        session_id, user_id = self._options.get("session_id"), self._options.get("user_id")
+        return {**self._options, **scope_of(session_id, user_id, all_users=self._all_users)}
 
 
 def _nodes(results: Iterable[SearchResult]) -> list[NodeWithScore]:
-    found = ((result, result.message or result.summary) for result in results)
-    return [NodeWithScore(node=_node(result, part), score=result.score) for result, part in found if part is not None]
+    parts = ((result, result.message or result.summary) for result in results)
+    return [NodeWithScore(node=_node(result, part), score=result.score) for result, part in parts if part is not None]
 
 
-def _node(result: SearchResult, found: Message | Summary) -> TextNode:
-    """Return what was found as a node whose id is always the same."""
-    known: dict[str, Any] = {
+def _node(result: SearchResult, part: Message | Summary) -> TextNode:
+    """Return a message or a summary as a node whose id is always the same."""
+    fields: dict[str, Any] = {
         "session_id": result.session_id,
-        "uuid": str(found.uuid),
-        "role": None if result.message is None else result.message.role_type,
-        "created_at": None if found.created_at is None else found.created_at.isoformat(),
-        "metadata": found.metadata,
+        "uuid": str(part.uuid),
+        "seq": part.seq,
+        "role": "summary" if isinstance(part, Summary) else part.role,
+        "name": None if isinstance(part, Summary) else part.name,
+        "created_at": part.created_at and part.created_at.isoformat(),
+        "metadata": part.metadata,
+        "neighbours": [message.content for message in result.neighbours] or None,
+        "explanation": result.explanation and result.explanation.model_dump(),
     }
-    metadata = {key: value for key, value in known.items() if value is not None}
+    metadata = {key: value for key, value in fields.items() if value is not None}
     return TextNode(
-        id_=f"{result.session_id}/{found.uuid}",
-        text=found.content,
+        id_=f"{result.session_id}/{part.uuid}",
+        text=part.content,
         metadata=metadata,
         excluded_llm_metadata_keys=list(metadata),
         excluded_embed_metadata_keys=list(metadata),

@@ -17,13 +17,9 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from ..core.batches import TokenCounter
-
-MEDIA_TOKENS = 256
-"""Estimate for an image, a sound or a film, which models count each in their own way; LlamaIndex assumes the same."""
-
-DOCUMENT_TOKENS = 2048
-"""Estimate for a document, the same as LlamaIndex's."""
+from ..core.batches import counted
+from ..core.tokens import DOCUMENT_TOKENS, MEDIA_TOKENS
+from ..types import TokenCounter
 
 _UNCOUNTED = {"name", "tool_call_id"}
 
@@ -31,17 +27,17 @@ _UNCOUNTED = {"name", "tool_call_id"}
 def token_count(message: ChatMessage, counter: TokenCounter) -> int:
     """Count the tokens of every block of *message* and of what else goes to the model with it."""
     extra = {key: value for key, value in message.additional_kwargs.items() if key not in _UNCOUNTED}
-    return sum(_of_block(block, counter) for block in message.blocks) + (counter(_text(extra)) if extra else 0)
+    return sum(_of_block(block, counter) for block in message.blocks) + (counted(_text(extra), counter) if extra else 0)
 
 
 def _of_block(block: ContentBlock, counter: TokenCounter) -> int:
     match block:
         case TextBlock():
-            return counter(block.text)
+            return counted(block.text, counter)
         case ThinkingBlock():
-            return block.num_tokens or counter(block.content or "")
+            return block.num_tokens or counted(block.content or "", counter)
         case ToolCallBlock():
-            return counter(f"{block.tool_name} {_text(block.tool_kwargs)}")
+            return counted(f"{block.tool_name} {_text(block.tool_kwargs)}", counter)
         case CitableBlock():
             return sum(_of_block(inner, counter) for inner in block.content)
         case CitationBlock():

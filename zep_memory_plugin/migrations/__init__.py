@@ -1,4 +1,8 @@
-"""Upgrading the tables of an older version, with Alembic on a connection that it is handed."""
+"""Upgrading the tables of an older version, with Alembic on a connection that it is handed.
+
+Here: a module for each revision, with DDL that calls nothing of the package, so that it stays what it was. Not here:
+what the tables are (`tables`), and how they are created on first use (`running.schema`).
+"""
 
 from pathlib import Path
 
@@ -6,7 +10,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from ..dialects import dialect_of, transaction
+from ..databases import database_of, transaction
+from ..running import schema
 
 HERE = Path(__file__).parent
 
@@ -20,7 +25,12 @@ def configuration(connection: Connection | None = None) -> Config:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables to *revision*, in one transaction that nobody else upgrades in."""
+    """Bring the tables to *revision*, in one transaction that nobody else upgrades in.
+
+    Tables of ours that were emptied, with the note of their revision, or dropped in part are mended first.
+    """
     with transaction(connection):
-        dialect_of(connection).lock_schema(connection)
+        database_of(connection).lock_schema(connection)
+        if schema.revision_of(connection) in (None, schema.REVISION):
+            schema.mend(connection)
         command.upgrade(configuration(connection), revision)

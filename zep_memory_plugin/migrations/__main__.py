@@ -2,8 +2,8 @@
 
 import argparse
 
-from ..engines import make_engine, source_of
-from ..schema import REVISION
+from ..running.engines import make_engine, source_of
+from ..running.schema import REVISION
 from . import upgrade
 
 

@@ -1,5 +1,5 @@
-"""Search: the turns of conversations that answer a question.
+"""Search: which turns of conversations answer a query, in which order, and what a filter lets through.
 
-The database finds messages, by session or through an index of their terms; what decides the order is `ranking`, so
-every database ranks alike. A new database is a module here and a word in `indexes`.
+Here: requests and their checks, ranking by words and by meaning, filters, dates, results with their neighbours. Not
+here: the index through which a database finds messages (`databases`), the terms that it is made of (`terms`).
 """

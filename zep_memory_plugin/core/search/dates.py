@@ -1,9 +1,9 @@
-"""The dates that a question names: the day on which a message was sent is part of what it says."""
+"""The dates that a query names: the day on which a message was sent is part of what it says."""
 
 import re
 from datetime import datetime
 
-from .tokens import LONGEST_QUERY
+from ...terms.cutting import LONGEST_QUERY
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _VERBS = ("march", "may")
@@ -14,7 +14,7 @@ _MONTH = re.compile(
 
 
 def dates_named(text: str) -> list[str]:
-    """Return the days, months and years, in English, that a question names, as `date_parts` calls them."""
+    """Return the days, months and years, in English, that a query names, as `date_parts` calls them."""
     text = text[:LONGEST_QUERY].lower()
     parts = [f"year {year}" for year in _YEAR.findall(text)]
     for before, month, after in _MONTH.findall(text):

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import mul
 
+from ...terms.cutting import terms
 from .candidates import Candidate
-from .tokens import terms
 
 Likeness = Callable[[int, int], float]
 """How alike two candidates, named by their positions, are: 0 to 1."""
@@ -16,19 +16,19 @@ Likeness = Callable[[int, int], float]
 def diversified(candidates: Sequence[Candidate], alike: Likeness, mmr_lambda: float, count: int) -> list[Candidate]:
     """Return *count* of *candidates*, best first: of what is left always the one that answers and adds most.
 
-    *mmr_lambda* is the weight of answering the question, against differing from what was chosen before.
+    *mmr_lambda* is the weight of answering the query, against differing from what was chosen before.
     """
     relevance = _shares_of_best(candidates)
     left = list(range(len(candidates)))
     nearest = [0.0] * len(candidates)
     chosen: list[int] = []
     while left and len(chosen) < count:
-        best = max(left, key=lambda place: mmr_lambda * relevance[place] - (1 - mmr_lambda) * nearest[place])
+        best = max(left, key=lambda each: mmr_lambda * relevance[each] - (1 - mmr_lambda) * nearest[each])
         left.remove(best)
         chosen.append(best)
-        for place in left:
-            nearest[place] = max(nearest[place], alike(place, best))
-    return [candidates[place] for place in chosen]
+        for each in left:
+            nearest[each] = max(nearest[each], alike(each, best))
+    return [candidates[each] for each in chosen]
 
 
 def alike_by_meaning(vectors: Sequence[bytes]) -> Likeness:
@@ -37,9 +37,9 @@ def alike_by_meaning(vectors: Sequence[bytes]) -> Likeness:
     return lambda one, other: sum(map(mul, unpacked[one], unpacked[other]))
 
 
-def alike_by_words(candidates: Sequence[Candidate]) -> Likeness:
-    """Compare candidates by the cosine of their term counts."""
-    counts = [Counter(terms(candidate.text)) for candidate in candidates]
+def alike_by_words(texts: Sequence[str]) -> Likeness:
+    """Compare candidates by the cosine of the term counts of their *texts*."""
+    counts = [Counter(terms(text)) for text in texts]
     lengths = [math.sqrt(sum(count * count for count in each.values())) for each in counts]
 
     def alike(one: int, other: int) -> float:

@@ -3,15 +3,19 @@
 They decide about results alone; what a filter keeps out still lends its words to what stands beside it.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ...dialects import JsonScalar
 from ...errors import InvalidInput, shown
+from ...terms.cutting import plain_words
+from ...terms.hits import Hits
+from ...terms.texts import text_of
+from ...types import JsonScalar
+from .. import checks, damage
 from . import jsonpath
+from .operators import NO_OPERATORS, Operators
 
 DEEPEST_WHERE = 16
 """Levels of groups in a `where`."""
@@ -33,23 +37,45 @@ class Filter:
     where: Condition | None = None
     start: datetime | None = None
     end: datetime | None = None
+    operators: Operators = NO_OPERATORS
+    part: str = "metadata of message"
+    """What is checked, in the words of the log."""
 
     def __bool__(self) -> bool:
-        return any((self.metadata, self.where, self.start, self.end))
+        return any((self.metadata, self.where, self.start, self.end)) or self.operators != NO_OPERATORS
 
-    def passes(self, created_at: datetime, metadata: str | None) -> bool:
-        """Tell whether a message or summary with these columns is a result."""
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it asks for words, so that rows need their texts."""
+        return bool(self.operators.phrases or self.operators.without)
+
+    def passes(self, row: Any) -> bool:
+        """Tell whether a message or summary is a result: a *row* with its text, metadata and moment."""
+        created_at = row.created_at or checks.EARLIEST
         if (self.start and created_at < self.start) or (self.end and created_at > self.end):
             return False
-        return self.describes(metadata)
+        return self._describes(row.metadata, damage.key_of(row)) and self._allows(row)
 
-    def describes(self, metadata: str | None) -> bool:
-        """Tell whether a result may have this metadata."""
+    def _allows(self, row: Any) -> bool:
+        """Tell whether a row says what it has to, and nothing that it must not."""
+        asked = self.operators
+        if asked.roles and row.role_type not in asked.roles:
+            return False
+        if not self.reads_texts:
+            return True
+        text = text_of(row.name, row.content)
+        words = plain_words(text) if asked.phrases else ""
+        return all(phrase in words for phrase in asked.phrases) and not (asked.without and Hits(asked.without).of(text))
+
+    def _describes(self, metadata: str | None, row: damage.RowKey) -> bool:
+        """Tell whether the result that is such a *row* may have this metadata."""
         if not self.metadata and self.where is None:
             return True
         if metadata is None:
             return False
-        document = json.loads(metadata)
+        document = damage.json_object(metadata, self.part, row)
+        if document is None:
+            return False
         if not all(key in document and _same(document[key], value) for key, value in (self.metadata or {}).items()):
             return False
         return self.where is None or self.where(document)
@@ -72,6 +98,7 @@ class _Checker:
 
     def __init__(self) -> None:
         self._nodes = 0
+        self._budget = jsonpath.Budget()
 
     def node(self, node: object, field: str, level: int) -> Condition | None:
         """Check one node."""
@@ -86,7 +113,7 @@ class _Checker:
 
     def _part(self, key: str, value: object, field: str, level: int) -> Condition | None:
         if key == "jsonpath":
-            return jsonpath.parsed(value, field).matches
+            return jsonpath.parsed(value, field, self._budget).matches
         if not isinstance(value, list | tuple):
             raise InvalidInput(field, f"is of type {type(value).__name__}, not a list")
         nodes = [self.node(node, f"{field}[{position}]", level + 1) for position, node in enumerate(value)]
@@ -109,8 +136,8 @@ def _any_of(conditions: list[Condition]) -> Condition | None:
     return (lambda metadata: any(holds(metadata) for holds in conditions)) if conditions else None
 
 
-def _same(there: object, wanted: JsonScalar) -> bool:
+def _same(value: object, wanted: JsonScalar) -> bool:
     """Tell whether two JSON values are equal and of one type; all numbers are of one."""
-    if isinstance(there, bool) or isinstance(wanted, bool):
-        return there is wanted
-    return there == wanted
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    return value == wanted

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InvalidInput
+from .patterns import Pattern, Unsupported
 
 LONGEST_PATH = 4_096
 """Characters of a path."""
@@ -24,6 +25,12 @@ LONGEST_PATTERN = 256
 
 LONGEST_MATCHED = 4_096
 """Characters of a text that `like_regex` looks at."""
+
+MOST_STEPS = 1_000_000
+"""Items that the filters of one search visit, beside `STEPS_EACH`; a short path can lead to any number of them."""
+
+STEPS_EACH = 200
+"""Items that filters may visit in addition for each document that they look at."""
 
 Step = Callable[[Any, Any], Iterable[Any]]
 """Given an item and the root, yields what a path leads to next."""
@@ -45,19 +52,38 @@ _FLAGS = {"i": re.IGNORECASE, "s": re.DOTALL, "m": re.MULTILINE}
 _LITERALS = {"true": True, "false": False, "null": None}
 
 
+class Budget:
+    """How many steps the filters of one search may still take."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Take some steps.
+
+        Raises:
+            InvalidInput: there are none left.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise InvalidInput("where", f"visits more than {MOST_STEPS:,} items; give a path that leads to fewer")
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """A path that was checked."""
 
     _items: Callable[[Any, Any], list[Any]]
+    _budget: Budget
 
     def matches(self, document: Any) -> bool:
         """Tell whether the path leads to anything in *document*."""
+        self._budget.spend(-STEPS_EACH)
         return bool(self._items(document, document))
 
 
-def parsed(text: object, field: str) -> Path:
-    """Check a path.
+def parsed(text: object, field: str, budget: Budget | None = None) -> Path:
+    """Check a path, whose evaluation takes its steps from *budget*, by default one of its own.
 
     Raises:
         InvalidInput: *text* is no path, or more than this package understands of one.
@@ -66,7 +92,8 @@ def parsed(text: object, field: str) -> Path:
         raise InvalidInput(field, "is not text")
     if len(text) > LONGEST_PATH:
         raise InvalidInput(field, f"has {len(text)} characters; allowed are {LONGEST_PATH}")
-    return Path(_Parser(text, field).whole())
+    steps = budget or Budget()
+    return Path(_Parser(text, field, steps).whole(), steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +107,13 @@ def _tokens(text: str, field: str) -> Iterator[_Token]:
     at = 0
     end = len(text.rstrip())
     while at < end:
-        found = _TOKEN.match(text, at)
-        if found is None or found.lastgroup is None:
+        token = _TOKEN.match(text, at)
+        if token is None or token.lastgroup is None:
             raise InvalidInput(field, f"is not understood at character {at + 1}")
-        kind, value = found.lastgroup, found[found.lastgroup]
-        start = found.start(kind)
+        kind, value = token.lastgroup, token[token.lastgroup]
+        start = token.start(kind)
         yield _Token(kind, _text_of(value, field, start) if kind == "text" else value, start)
-        at = found.end()
+        at = token.end()
     yield _Token("end", "", len(text))
 
 
@@ -96,15 +123,17 @@ def _text_of(quoted: str, field: str, at: int) -> str:
         body = body.replace("\\'", "'").replace('"', '\\"')
     try:
         return str(json.loads(f'"{body}"', strict=False))
-    except ValueError as error:
-        raise InvalidInput(field, f"has an escape that is not understood in the text at character {at + 1}") from error
+    except ValueError:
+        pass  # it has the text
+    raise InvalidInput(field, f"has an escape that is not understood in the text at character {at + 1}")
 
 
 class _Parser:
     """Recursive descent, a method for each rule of the grammar."""
 
-    def __init__(self, text: str, field: str) -> None:
+    def __init__(self, text: str, field: str, budget: Budget) -> None:
         self._field = field
+        self._budget = budget
         self._tokens = list(_tokens(text, field))
         self._next = 0
         self._depth = 0
@@ -170,7 +199,7 @@ class _Parser:
         left = self._operand()
         token = self._take_next()
         if token.kind == "sign" and token.value in _COMPARISONS:
-            return _compared(left, token.value, self._operand())
+            return _compared(left, token.value, self._operand(), self._budget)
         if token.kind == "word" and token.value == "starts":
             self._expect("word", "with")
             return _text_test(left, self._prefix())
@@ -190,8 +219,8 @@ class _Parser:
                 if letter not in _FLAGS:
                     raise InvalidInput(self._field, f"has the flag {letter!r}; allowed are {', '.join(_FLAGS)}")
                 flags |= _FLAGS[letter]
-        pattern = _compiled(token.value, flags, self._field)
-        return lambda text: pattern.search(text[:LONGEST_MATCHED]) is not None
+        pattern, spend = _compiled(token.value, flags, self._field), self._budget.spend
+        return lambda text: pattern.search(text[:LONGEST_MATCHED], spend)
 
     def _operand(self) -> Step:
         token = self._peek()
@@ -221,7 +250,7 @@ class _Parser:
         steps: list[Step] = [(lambda item, root: (root,)) if token.value == "$" else (lambda item, root: (item,))]
         while (step := self._step()) is not None:
             steps.append(step)
-        return _followed(steps)
+        return _followed(steps, self._budget)
 
     def _step(self) -> Step | None:
         if self._take("sign", "."):
@@ -298,42 +327,33 @@ def _number(text: str) -> int | float:
     return int(text) if text.isdecimal() else float(text)
 
 
-def _compiled(pattern: str, flags: int, field: str) -> re.Pattern[str]:
+def _compiled(pattern: str, flags: int, field: str) -> Pattern:
     if len(pattern) > LONGEST_PATTERN:
         raise InvalidInput(field, f"has a pattern of {len(pattern)} characters; allowed are {LONGEST_PATTERN}")
-    if _may_take_forever(pattern):
-        raise InvalidInput(field, "has a pattern that repeats a group with a repetition or a choice in it")
     try:
-        return re.compile(pattern, flags)
-    except re.error as error:
-        raise InvalidInput(field, f"has a pattern that is not understood: {error.msg}") from error
+        return Pattern(pattern, flags)
+    except Unsupported as error:
+        problem = f"has a pattern that {error}"
+    except (re.error, OverflowError, RecursionError) as error:  # it has the pattern
+        problem = f"has a pattern that is not understood: {error}"
+    raise InvalidInput(field, problem)
 
 
-def _may_take_forever(pattern: str) -> bool:
-    """Tell whether a group is repeated that can match one text in several ways: its time would be exponential."""
-    plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
-    groups: list[bool] = [False]
-    for position, letter in enumerate(plain):
-        if letter == "(":
-            groups.append(False)
-        elif letter == ")" and len(groups) > 1:
-            ambiguous = groups.pop()
-            if ambiguous and plain[position + 1 : position + 2] in ("*", "+", "{"):
-                return True
-            groups[-1] |= ambiguous
-        elif letter in "*+{|" or (letter == "?" and plain[position - 1] != "("):
-            groups[-1] = True
-    return False
-
-
-def _followed(steps: Iterable[Step]) -> Step:
+def _followed(steps: Iterable[Step], budget: Budget) -> Step:
     def follow(item: Any, root: Any) -> Iterable[Any]:
         items: list[Any] = [item]
         for step in steps:
-            items = [reached for each in items for reached in step(each, root)]
+            items = list(_counted((reached for each in items for reached in step(each, root)), budget))
         return items
 
     return follow
+
+
+def _counted(items: Iterable[Any], budget: Budget) -> Iterator[Any]:
+    """Yield *items*, each of which is a step."""
+    for item in items:
+        budget.spend(1)
+        yield item
 
 
 def _unwrapped(item: Any) -> list[Any]:
@@ -391,15 +411,15 @@ def _negated(predicate: Predicate) -> Predicate:
     return holds
 
 
-def _compared(left: Step, sign: str, right: Step) -> Predicate:
+def _compared(left: Step, sign: str, right: Step, budget: Budget) -> Predicate:
     """Tell whether any two items compare so; unknown as soon as two cannot be compared, as Postgres has it."""
 
     def holds(item: Any, root: Any) -> bool | None:
-        there = [each for found in right(item, root) for each in _unwrapped(found)]
+        others = [each for reached in right(item, root) for each in _unwrapped(reached)]
         unknown = False
-        for found in left(item, root):
-            for one in _unwrapped(found):
-                for other in there:
+        for reached in left(item, root):
+            for one in _unwrapped(reached):
+                for other in _counted(others, budget):
                     answer = _compare(one, sign, other)
                     if answer:
                         return True
@@ -440,8 +460,8 @@ def _ordered(one: Any, sign: str, other: Any) -> bool:
 def _text_test(path: Step, test: Callable[[str], bool]) -> Predicate:
     def holds(item: Any, root: Any) -> bool | None:
         unknown = False
-        for found in path(item, root):
-            for each in _unwrapped(found):
+        for selected in path(item, root):
+            for each in _unwrapped(selected):
                 if not isinstance(each, str):
                     unknown = True
                 elif test(each):

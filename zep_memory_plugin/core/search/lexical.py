@@ -1,97 +1,114 @@
-"""Finding messages by their words: a session by reading it, anything larger through the index."""
+"""Finding messages by their words: the index says which have them, and the most promising are read and ranked.
 
-from collections.abc import Iterator, Sequence
+Of a result's neighbours only their lengths and moments are read, and of no message more than the ranking needs.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
-from ...tables import messages, sessions
-from ._protocol import SEQ_BITS, Key, Postings, Span
-from .candidates import Candidate, best_first, grouped, ranked
-from .indexes import index_of
-from .ranking import REACH, Question, promising
-from .requests import Request
-from .scopes import LIVE_SESSION
+from ...databases import index_of
+from ...databases.postings import SEQ_MASK, Postings, Span
+from ...databases.protocol import Key, Rows
+from ...tables import SEQ_BITS
+from ...terms.texts import text_of
+from .candidates import NEVER, Candidate, best_first, passing
+from .ranking import NEAR, REACH, Passages, Query, Ranked, promising, rank
+from .requests import SearchRequest
 
-READ_WHOLE = 5_000
-"""Messages of a session up to which it is read as a whole; a longer one is searched through the index."""
+FEWEST_READ = 160
+"""Messages of a shortlist, with what stands around them, that are read at least; else twice as many as wanted.
 
-FEWEST_READ = 20
-"""Messages, with what stands around them, that are read of a shortlist at least; else twice as many as wanted."""
+Of a question of eight words in a session of a thousand the best 50 are nearly always among them.
+"""
 
-GROWTH = 4
+PART_GROWTH = 4
 """How much longer each further part of a shortlist is, where a filter keeps much out."""
 
-_SEQ = (1 << SEQ_BITS) - 1
-
-_SESSION = (
-    select(
-        messages.c.session_id,
-        messages.c.seq,
-        messages.c.created_at,
-        messages.c.name,
-        messages.c.content,
-        messages.c.metadata,
-    )
-    .join_from(sessions, messages, messages.c.session_id == sessions.c.session_id)
-    .where(sessions.c.session_id == bindparam("session"), messages.c.deleted_at.is_(None), LIVE_SESSION)
-    .order_by(messages.c.seq)
-    .limit(READ_WHOLE + 1)
-)
+LONGEST_DATED = 5_000
+"""Messages of a session up to which a date in a query makes all of them candidates, whatever their words."""
 
 
-def candidates(connection: Connection, request: Request) -> list[Candidate]:
+def candidates(connection: Connection, request: SearchRequest) -> list[Candidate]:
     """Return messages that answer the request's text, best first: all that were looked at, at least those wanted."""
-    question = request.question
-    if not question.terms:
+    query = request.query
+    if not query.terms:
         return []
-    if request.scope.session_id is None:
-        return _through_index(connection, request, question)
-    scope = {"session": request.scope.session_id, "user": request.scope.user_id}
-    rows = connection.execute(_SESSION, scope).all()
-    if len(rows) > READ_WHOLE:
-        return _through_index(connection, request, question)
-    return ranked(question, [rows], request.filter)
-
-
-def _through_index(connection: Connection, request: Request, question: Question) -> list[Candidate]:
-    index = index_of(connection)
-    postings = index.postings(connection, question.terms, request.scope)
-    found: dict[Key, Candidate] = {}
-    for part in _parts(postings, request.wanted):
-        rows = index.passages(connection, postings, _spans(part), request.scope.user_id)
-        runs = grouped(rows, by=lambda row: row.span)
-        for candidate in ranked(question, runs, request.filter, postings.statistics):
-            there = found.get(candidate.key)
-            found[candidate.key] = candidate if there is None or there.score < candidate.score else there
-        if request.wanted is not None and len(found) >= request.wanted:
+    postings = index_of(connection).postings(connection, query.terms, request.scope)
+    best: dict[Key, Candidate] = {}
+    for spans in _parts(postings, query, request.wanted):
+        for candidate in _ranked(connection, request, query, postings, spans):
+            best[candidate.key] = max(best.get(candidate.key, candidate), candidate, key=lambda each: each[:4])
+        if _is_enough(request, best):
             break
-    return best_first(found.values())
+    return best_first(best.values())
 
 
-def _parts(postings: Postings, wanted: int | None) -> Iterator[list[int]]:
-    """Yield the messages that an index found, most promising first, in parts, each longer than the one before.
+def _is_enough(request: SearchRequest, found: Collection[Key]) -> bool:
+    """Tell whether as many as are wanted were found."""
+    if request.sessions is not None:
+        return len({session_id for session_id, _ in found}) >= request.sessions
+    return request.wanted is not None and len(found) >= request.wanted
+
+
+def _ranked(
+    connection: Connection, request: SearchRequest, query: Query, postings: Postings, spans: Sequence[Span]
+) -> list[Candidate]:
+    """Return the candidates among the messages of *spans*.
+
+    What the filter keeps out lends its words all the same.
+    """
+    rows = index_of(connection).passages(connection, postings, spans, query.terms, request.scope)
+    wanted = None if request.filter or request.sessions is not None else request.wanted
+    ranks = rank(query, _passages(rows), postings.statistics, wanted)
+    found = [_candidate(rows[each.position], each) for each in ranks]
+    return passing(connection, request, found) if request.filter else found
+
+
+def _passages(rows: Rows) -> Passages:
+    if not rows:
+        return Passages((), (), (), ())
+    runs, _, _, moments, lengths, names, contents = zip(*rows, strict=True)
+    texts = [None if said is None else text_of(name, said) for name, said in zip(names, contents, strict=True)]
+    return Passages(runs, texts, lengths, moments)
+
+
+def _candidate(row: Sequence[Any], ranked: Ranked) -> Candidate:
+    _, session_id, seq, at, *_ = row
+    moment = NEVER if at is None else at
+    return Candidate(ranked.score, ranked.says_it, moment, (session_id, seq), ranked.shares, ranked.says)
+
+
+def _parts(postings: Postings, query: Query, wanted: int | None) -> Iterator[list[Span]]:
+    """Yield where the messages are that an index found, most promising first, in parts, each longer than the last.
 
     The first part is nearly always enough; the others are for filters that keep much out, and for deleted messages.
     """
-    everything = sum(map(len, postings.places.values()))
+    if query.dates and postings.session is not None and postings.statistics.total <= LONGEST_DATED:
+        first = postings.session << SEQ_BITS
+        yield [(first, first | SEQ_MASK)]
+        return
+    everything = sum(map(len, postings.rowids.values()))
     size = everything if wanted is None else max(FEWEST_READ, 2 * wanted)
-    part = promising(postings.places, postings.statistics, size)
+    part = promising(postings.rowids, postings.statistics, size)
     if part:
-        yield part
+        yield _spans(part, NEAR if wanted is not None and len(part) > wanted else REACH)
     if len(part) < size or size == everything:
         return
-    rest = iter(promising(postings.places, postings.statistics, everything)[size:])
-    while part := list(islice(rest, size := size * GROWTH)):
-        yield part
+    known = frozenset(part)
+    rest = (rowid for rowid in promising(postings.rowids, postings.statistics, everything) if rowid not in known)
+    while part := list(islice(rest, size := size * PART_GROWTH)):
+        yield _spans(part, REACH)
 
 
-def _spans(places: Sequence[int]) -> list[Span]:
-    """Return spans of messages in which each of *places* has all that it can hear, or that can hear it."""
+def _spans(rowids: Sequence[int], reach: int) -> list[Span]:
+    """Return spans of messages in which each of *rowids* has, up to *reach*, what it hears and what hears it."""
     spans: list[Span] = []
-    for place in sorted(places):
-        session = place & ~_SEQ
-        first, last = max(place - REACH, session), min(place + REACH, session | _SEQ)
+    for rowid in sorted(rowids):
+        session = rowid & ~SEQ_MASK
+        first, last = max(rowid - reach, session), min(rowid + reach, session | SEQ_MASK)
         if spans and first <= spans[-1][1] + 1:
             spans[-1] = (spans[-1][0], last)
         else:

@@ -1,9 +1,11 @@
 """Ranking messages of conversations: one scorer for every database.
 
-In a conversation the answer stands next to the words of the question, not in them. So a message is scored by what it
+In a conversation the answer stands next to the words of a query, not in them. So a message is scored by what it
 *hears*: its own words and, fading with distance, those of the messages around it in the same sitting. BM25 (Robertson,
 Zaragoza 2009) saturates after words were lent: a topic word that is said in five turns in a row counts about once,
-while different words of the question, spread over neighbours, add up.
+while different words of the query, spread over neighbours, add up.
+
+How much a length tells is measured where the search looks: see `Lengths`.
 """
 
 import heapq
@@ -12,20 +14,31 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from operator import mul
 from typing import NamedTuple
 
+from ...databases.postings import Statistics
+from ...terms.cutting import FRAMING_TERMS
+from ...terms.hits import Hits
 from .dates import date_parts
-from .stemming import roots
-from .tokens import terms
 
-SATURATION = 0.8
+SATURATION = 1.0
 """BM25's k1: the second mention of a word adds less than the first."""
 
-LENGTH = 0.25
-"""BM25's b: messages are all short; a long one has more to say rather than more to dilute."""
+SPREAD = 0.6
+"""BM25's b for messages whose lengths have a variance of 1, in logarithms; the usual b where it is above 1."""
 
-BEFORE = 0.5
+LENT_LENGTH = 0.5
+"""The same b for words that are lent: of a long message each says less about what stands beside it."""
+
+HEARD_LENGTH = 0.75
+"""Share of that b by which a message hears less that is longer than usual: it has said what it is about."""
+
+FRAMING = 0.5
+"""What is left of the weight of a word that says what kind of answer is wanted, not what about."""
+
+BEFORE = 0.4
 """Share of its words that a message lends to the next one: an answer follows the words it answers."""
 
 AFTER = 0.3
@@ -37,192 +50,280 @@ FADE = 0.5
 REACH = 4
 """Messages to either side that hear a message; beyond them a sixteenth of it would be left."""
 
+NEAR = 2
+"""Messages to either side that hear enough to come before others that have words of the query themselves."""
+
 ASKED = 2.0
 """How much better the message after a question hears it: that message is its answer."""
 
-SITTING = timedelta(hours=6)
+SITTING = timedelta(hours=6).total_seconds()
 """A longer silence starts a new sitting: a night, not a lunch. Words do not reach across it."""
 
-_CONSIDERED = 8
+CONSIDERED = 8
 """How many times more messages than asked for `promising` weighs with what stands beside them."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUESTION_MARKS = ("?", "？", "؟")  # noqa: RUF001 - full-width and Arabic question marks are meant
+_SPEAKER = re.compile(r"\w[\w .'-]{0,40}: ")
+"""Who says it, at the beginning of a text."""
 
 
-class Passage(NamedTuple):
-    """One live message as the ranking sees it: who said it and what, and when."""
+class Passages(NamedTuple):
+    """Live messages as the ranking sees them: for each, at its position, what is known of it."""
 
-    text: str
-    at: datetime | None = None
+    runs: Sequence[int]
+    """Which messages stand beside it: those of its run, which come one after the other."""
 
+    texts: Sequence[str | None]
+    """Who said it and what; None where it is known to have no word of the query."""
 
-Run = Sequence[Passage]
-"""Live messages of one session that stand beside each other."""
+    lengths: Sequence[int]
+    """Bytes of all of that in UTF-8."""
+
+    moments: Sequence[float | None]
+    """When it was created, in seconds since 1970."""
 
 
 class Ranked(NamedTuple):
-    """The score of a passage, higher is better, whether it has words of the question itself, its run, its place there.
+    """The score of a passage, higher is better, whether it has words of the query itself, and its position.
 
-    An answer may hear all of its question and score the same; then what says the words comes first.
+    An answer may hear all of its query and score the same; then what says the words comes first.
     """
 
     score: float
     says_it: bool
-    run: int
     position: int
+    shares: Mapping[str, float]
+    """What the score consists of, by terms and parts of a date."""
+
+    says: Mapping[str, int]
+    """How often the passage itself has each term."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is looked for: terms, and parts of a date that the question names."""
+class Query:
+    """What is looked for: terms, and parts of a date that its text names."""
 
     terms: Sequence[str]
     dates: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
-    """How many messages of the scope of a search have each term, and how many there are."""
+class Lengths:
+    """How long messages are, in bytes, and how much that tells of one.
 
-    frequency: Mapping[str, float]
-    total: float
-
-    def weight(self, term: str) -> float:
-        """Return how much *term* tells: BM25's inverse document frequency."""
-        frequency = self.frequency.get(term, 0)
-        return math.log(1 + (max(self.total, frequency) - frequency + 0.5) / (frequency + 0.5))
-
-
-def rank(question: Question, runs: Sequence[Run], statistics: Statistics | None = None) -> list[Ranked]:
-    """Return every passage with a score, best first; of equals the later one first.
-
-    Without *statistics* the runs are the whole scope.
+    Where all are about as long, as between people, a longer one has more to say; where a user's lines stand between
+    answers of pages, as with an assistant, a word of the lines says more. So the spread of the lengths decides, in
+    logarithms, as a few pages among lines must not make every line short.
     """
-    hits = Hits(question.terms)
-    found = [[hits.of(passage.text) for passage in run] for run in runs]
-    known = statistics or _statistics(found)
-    weights = {term: known.weight(term) for term in question.terms}
-    dates = _date_weights(question.dates, runs)
-    mean = _mean_length(runs)
-    ranked: list[Ranked] = []
-    for number, (run, said) in enumerate(zip(runs, found, strict=True)):
-        scores = [_score(heard, weights) if heard else 0.0 for heard in _heard(run, said, mean)]
-        for position, score in enumerate(_dated(scores, run, dates) if dates else scores):
-            if score > 0:
-                ranked.append(Ranked(score, bool(said[position]), number, position))
-    return sorted(ranked, reverse=True)
+
+    typical: float
+    """The geometric mean."""
+
+    slope: float
+    """BM25's b for a message's own words."""
+
+    @classmethod
+    def of(cls, lengths: Iterable[int]) -> "Lengths":
+        """Measure messages of these lengths."""
+        logarithms = [*map(math.log, filter(None, lengths))]
+        mean = sum(logarithms) / max(1, len(logarithms))
+        variance = sum(map(mul, logarithms, logarithms)) / max(1, len(logarithms)) - mean * mean
+        return cls(math.exp(mean), min(1.0, SPREAD * max(0.0, variance)))
+
+    def of_own(self, length: int) -> float:
+        """Return what the own words of a message are divided by."""
+        return 1 - self.slope + self.slope * length / self.typical
+
+    def of_lent(self, length: int) -> float:
+        """Return what the words that a message lends are divided by."""
+        return 1 - LENT_LENGTH + LENT_LENGTH * length / self.typical
+
+    def of_heard(self, lengths: Iterable[int]) -> list[float]:
+        """Return what is left of the words that messages are lent; a short one does not hear better."""
+        slope = HEARD_LENGTH * self.slope
+        least, growth = 1 - slope, slope / self.typical
+        return [1 / heard if (heard := least + growth * length) > 1 else 1.0 for length in lengths]
 
 
-class Hits:
-    """Counts the wanted terms of texts."""
-
-    def __init__(self, wanted: Iterable[str]) -> None:
-        self._wanted = frozenset(wanted)
-        self._root = re.compile("|".join(map(re.escape, roots(self._wanted))))
-
-    def of(self, text: str) -> dict[str, int]:
-        """Return how often *text* has each wanted term."""
-        if text.isascii() and not self._root.search(text.lower().replace("'", "")):
-            return {}  # no word of it can have a wanted term, which is far cheaper to know than its words
-        hits: dict[str, int] = {}
-        for term in terms(text):
-            if term in self._wanted:
-                hits[term] = hits.get(term, 0) + 1
-        return hits
+def seconds_of(moment: datetime | None) -> float | None:
+    """Return *moment* as a passage has it."""
+    return None if moment is None else (moment - _EPOCH).total_seconds()
 
 
-def _statistics(found: Sequence[Sequence[Mapping[str, int]]]) -> Statistics:
-    frequency = Counter(term for run in found for hits in run for term in hits)
-    return Statistics(frequency, sum(map(len, found)))
+def moment_of(seconds: float | None) -> datetime | None:
+    """Return the moment that a passage has; None where it is beyond what Python knows."""
+    try:
+        return None if seconds is None else _EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return None
 
 
-def _mean_length(runs: Sequence[Run]) -> float:
-    lengths = [len(passage.text) for run in runs for passage in run]
-    return max(sum(lengths) / len(lengths), 1) if lengths else 1
+def weight(statistics: Statistics, term: str) -> float:
+    """Return how much *term* tells: BM25's inverse document frequency, less where it but frames the query."""
+    frequency = statistics.frequency.get(term, 0)
+    tells = math.log(1 + (max(statistics.total, frequency) - frequency + 0.5) / (frequency + 0.5))
+    return tells * FRAMING if term in FRAMING_TERMS else tells
 
 
-def _heard(run: Run, said: Sequence[Mapping[str, int]], mean: float) -> list[dict[str, float]]:
-    """Return what each message of *run* hears of each term, its own words and those lent to it."""
-    heard: list[dict[str, float]] = [{} for _ in run]
-    if not any(said):
-        return heard
-    sittings = _sittings(run)
-    for position, hits in enumerate(said):
-        if hits:
-            norm = 1 - LENGTH + LENGTH * len(run[position].text) / mean
-            _lend(position, {term: count / norm for term, count in hits.items()}, run, sittings, heard)
-    return heard
+def rank(
+    query: Query, passages: Passages, statistics: Statistics | None = None, wanted: int | None = None
+) -> list[Ranked]:
+    """Return the passages with the best scores, best first; of equals the later one first.
+
+    At least *wanted* of them, where so many have a score; all with None. Without *statistics* the passages are the
+    whole scope.
+    """
+    hits = _hits(query.terms, passages.texts)
+    if statistics is None:
+        frequency = Counter(term for counts in hits.values() for term in counts)
+        statistics = Statistics(frequency, len(passages.texts))
+    amounts = _amounts(hits, passages)
+    weights = {term: weight(statistics, term) for term in amounts}
+    scores = _scores(amounts, weights)
+    dates = _date_shares(query.dates, passages.moments)
+    for position, shares in dates.items():
+        scores[position] = scores.get(position, 0.0) + sum(shares.values())
+    ranked = (_ranked(position, scores, hits, amounts, weights, dates) for position in _best(scores, wanted))
+    return sorted(ranked, key=lambda each: each[:3], reverse=True)
 
 
-def _lend(
-    position: int, words: Mapping[str, float], run: Run, sittings: Sequence[int], heard: Sequence[dict[str, float]]
-) -> None:
-    shares = _SHARES_OF_QUESTION if any(mark in run[position].text for mark in _QUESTION_MARKS) else _SHARES
-    for distance, share in shares.items():
-        target = position + distance
-        if not 0 <= target < len(run) or sittings[target] != sittings[position]:
-            continue
-        ear = heard[target]
-        for term, count in words.items():
-            ear[term] = ear.get(term, 0.0) + share * count
+def _ranked(
+    position: int,
+    scores: Mapping[int, float],
+    hits: Mapping[int, Mapping[str, int]],
+    amounts: Mapping[str, Mapping[int, float]],
+    weights: Mapping[str, float],
+    dates: Mapping[int, Mapping[str, float]],
+) -> Ranked:
+    heard = {term: amount_at[position] for term, amount_at in amounts.items() if position in amount_at}
+    shares = {term: _saturated(weights[term], amount) for term, amount in heard.items()}
+    says = hits.get(position, {})
+    return Ranked(scores[position], bool(says), position, {**shares, **dates.get(position, {})}, says)
+
+
+def _hits(terms: Iterable[str], texts: Sequence[str | None]) -> dict[int, dict[str, int]]:
+    """Return how often each text has which of *terms*, by the positions of those that have any."""
+    wanted = Hits(terms)
+    return {position: counts for position, text in enumerate(texts) if text and (counts := wanted.of(text))}
+
+
+def _best(scores: Mapping[int, float], wanted: int | None) -> Sequence[int]:
+    """Return the positions of the *wanted* best scores, and of those that are as good as the last of them."""
+    best = sorted(scores, key=scores.__getitem__, reverse=True)
+    if wanted is None or len(best) <= wanted:
+        return best
+    last = scores[best[wanted - 1]]
+    while wanted < len(best) and scores[best[wanted]] == last:
+        wanted += 1
+    return best[:wanted]
+
+
+def _amounts(hits: Mapping[int, Mapping[str, int]], passages: Passages) -> dict[str, dict[int, float]]:
+    """Return how much of each term there is where: own words and those that are lent, by the positions of messages."""
+    lengths = Lengths.of(passages.lengths)
+    sittings = _sittings(passages)
+    heard = lengths.of_heard(passages.lengths)
+    amounts: dict[str, dict[int, float]] = {}
+    for position, counts in hits.items():
+        text, length = passages.texts[position] or "", passages.lengths[position]
+        own, lent = 1 / lengths.of_own(length), 1 / lengths.of_lent(length)
+        others = [(other, share * lent * heard[other]) for other, share in _listeners(position, text, sittings)]
+        lends = _lent(text, counts)
+        for term, count in counts.items():
+            amount_at = amounts.setdefault(term, {})
+            amount_at[position] = amount_at.get(position, 0.0) + count * own
+            for other, amount in others if term in lends else ():
+                amount_at[other] = amount_at.get(other, 0.0) + amount
+    return amounts
+
+
+def _listeners(position: int, text: str, sittings: Sequence[int]) -> list[tuple[int, float]]:
+    """Return who hears the message at a position: those beside it in its sitting, with their shares."""
+    sitting, end = sittings[position], len(sittings)
+    shares = _SHARES_OF_QUESTION if any(mark in text for mark in _QUESTION_MARKS) else _SHARES
+    return [
+        (other, share)
+        for distance, share in shares
+        if 0 <= (other := position + distance) < end and sittings[other] == sitting
+    ]
+
+
+def _lent(text: str, counts: Mapping[str, int]) -> list[str]:
+    """Return the terms that a message lends: how often it says one does not matter, nor who says it."""
+    speaker = _SPEAKER.match(text)
+    if speaker is None:
+        return list(counts)
+    names = Hits(counts).of(speaker[0])
+    return [term for term, count in counts.items() if count > names.get(term, 0)]
+
+
+def _scores(amounts: Mapping[str, Mapping[int, float]], weights: Mapping[str, float]) -> dict[int, float]:
+    """Return the score of each message of which there is any term: more of one adds ever less."""
+    scores: dict[int, float] = {}
+    for term, amount_at in amounts.items():
+        for position, amount in amount_at.items():
+            scores[position] = scores.get(position, 0.0) + _saturated(weights[term], amount)
+    return scores
+
+
+def _saturated(most: float, amount: float) -> float:
+    return most * (SATURATION + 1) * amount / (amount + SATURATION)
 
 
 def _shares(asked: float) -> dict[int, float]:
     """Return what share of a message is heard at each distance, in messages; below zero: before it."""
     later = {step: BEFORE * FADE ** (step - 1) for step in range(1, REACH + 1)}
     earlier = {-step: AFTER * FADE ** (step - 1) for step in range(1, REACH + 1)}
-    return {**earlier, 0: 1.0, **later, 1: BEFORE * asked}
+    return {**earlier, **later, 1: BEFORE * asked}
 
 
-_SHARES = _shares(1.0)
-_SHARES_OF_QUESTION = _shares(ASKED)
+_SHARES = list(_shares(1.0).items())
+_SHARES_OF_QUESTION = list(_shares(ASKED).items())
 
 
-def _score(heard: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    return sum(weights[term] * amount * (SATURATION + 1) / (amount + SATURATION) for term, amount in heard.items())
-
-
-def _sittings(run: Run) -> list[int]:
-    """Return the number of the sitting that each message of *run* belongs to."""
+def _sittings(passages: Passages) -> list[int]:
+    """Return the number of the sitting of each message; messages of two runs never share one."""
     numbers: list[int] = []
-    number, last = 0, None
-    for passage in run:
-        if last is not None and passage.at is not None and abs(passage.at - last) > SITTING:
-            number += 1
-        last = passage.at or last
+    number, last_run, last = 0, None, None
+    for run, at in zip(passages.runs, passages.moments, strict=True):
+        if run != last_run:
+            number, last_run, last = number + 1, run, at
+        elif at is not None:
+            if last is not None and abs(at - last) > SITTING:
+                number += 1
+            last = at
         numbers.append(number)
     return numbers
 
 
-def _date_weights(wanted: Sequence[str], runs: Sequence[Run]) -> dict[str, float]:
-    """Return what each wanted part of a date tells, if any."""
+def _date_shares(wanted: Sequence[str], moments: Sequence[float | None]) -> dict[int, dict[str, float]]:
+    """Return what the dates of messages tell, by their positions; a date is not lent."""
     if not wanted:
         return {}
-    counts = Counter(part for run in runs for passage in run for part in date_parts(passage.at) if part in wanted)
-    statistics = Statistics(counts, sum(map(len, runs)))
-    return {part: statistics.weight(part) for part in counts}
+    parts = [[part for part in date_parts(moment_of(at)) if part in wanted] for at in moments]
+    statistics = Statistics(Counter(part for those in parts for part in those), len(moments))
+    return {
+        position: {part: weight(statistics, part) for part in those} for position, those in enumerate(parts) if those
+    }
 
 
-def _dated(scores: Iterable[float], run: Run, weights: Mapping[str, float]) -> list[float]:
-    """Add to each score what the date of its message tells; a date is not lent."""
-    return [
-        score + sum(weights.get(part, 0.0) for part in date_parts(passage.at))
-        for score, passage in zip(scores, run, strict=True)
-    ]
-
-
-def promising(places: Mapping[str, Iterable[int]], statistics: Statistics, count: int) -> list[int]:
+def promising(rowids: Mapping[str, Iterable[int]], statistics: Statistics, count: int) -> list[int]:
     """Return the *count* messages that most deserve to be read, best first, of those an index found for each term.
 
     A message is an integer here, the next of its session the next integer. Only whether it has a term is known: each
     counts its weight, and the messages beside lend as in `rank`.
     """
     own: dict[int, float] = {}
-    for term, having in places.items():
-        weight = statistics.weight(term)
-        for place in having:
-            own[place] = own.get(place, 0.0) + weight
+    for term, having in rowids.items():
+        worth = weight(statistics, term)
+        for rowid in having:
+            own[rowid] = own.get(rowid, 0.0) + worth
+    if len(own) <= count:
+        return sorted(own, key=lambda rowid: (own[rowid], rowid), reverse=True)
     hear = own.get
-    strongest = heapq.nlargest(_CONSIDERED * count, own, key=lambda place: (own[place], place))
-    near = {place: own[place] + BEFORE * hear(place - 1, 0.0) + AFTER * hear(place + 1, 0.0) for place in strongest}
-    return heapq.nlargest(count, near, key=lambda place: (near[place], place))
+    strongest: Iterable[int] = own
+    if len(own) > CONSIDERED * count:
+        strongest = heapq.nlargest(CONSIDERED * count, own, key=lambda rowid: (own[rowid], rowid))
+    near = {rowid: own[rowid] + BEFORE * hear(rowid - 1, 0.0) + AFTER * hear(rowid + 1, 0.0) for rowid in strongest}
+    return heapq.nlargest(count, near, key=lambda rowid: (near[rowid], rowid))

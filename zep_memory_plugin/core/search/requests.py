@@ -1,17 +1,18 @@
 """What is asked of a search, checked before any I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast, get_args
 
+from ...databases.protocol import Scope
 from ...errors import InvalidInput, shown
-from ...models import SearchMode, SearchScope
+from ...terms.cutting import LONGEST_QUERY, query_terms
+from ...types import SearchMode, SearchScope
 from .. import checks, jsontext
-from ._protocol import Scope
 from .dates import dates_named
 from .filters import Filter, condition
-from .ranking import Question
-from .tokens import LONGEST_QUERY, query_terms
+from .operators import parsed
+from .ranking import Query
 
 MOST_NEIGHBOURS = 100
 """Messages to either side of a result."""
@@ -21,7 +22,7 @@ FEWEST_DIVERSIFIED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SearchRequest:
     """A search."""
 
     text: str
@@ -37,10 +38,14 @@ class Request:
     embedding: bytes | None = None
     """What the text means, where the mode needs it."""
 
+    explain: bool = False
+    sessions: int | None = None
+    """How many sessions are wanted, where they are, rather than messages."""
+
     @property
-    def question(self) -> Question:
+    def query(self) -> Query:
         """The text as the ranking sees it."""
-        return Question(query_terms(self.text), dates_named(self.text))
+        return Query(query_terms(self.text), dates_named(self.text))
 
     @property
     def wanted(self) -> int | None:
@@ -64,33 +69,39 @@ def request(
     mmr_lambda: object = None,
     limit: object = 10,
     context: object = 0,
-) -> Request:
+    explain: object = False,
+) -> SearchRequest:
     """Check what is looked for.
 
     Raises:
         InvalidInput: a value is out of bounds, or there is neither a text nor a filter.
     """
-    checked = Request(
-        text=_text(text),
+    words, operators = parsed(_text(text))
+    of_summaries = _one_of("scope", scope, get_args(SearchScope)) == "summary"
+    checked = SearchRequest(
+        text=words,
         scope=Scope(None if session_id is None else checks.session_id(session_id), checks.optional_user_id(user_id)),
         filter=Filter(
             metadata=checks.metadata_filter(metadata),
             where=condition(where),
             start=None if start_date is None else checks.moment("start_date", start_date),
             end=None if end_date is None else checks.moment("end_date", end_date),
+            operators=operators,
+            part="metadata of summary" if of_summaries else "metadata of message",
         ),
-        of_summaries=_one_of("scope", scope, get_args(SearchScope)) == "summary",
+        of_summaries=of_summaries,
         mode=cast("SearchMode", _one_of("mode", mode, get_args(SearchMode))),
         mmr_lambda=_mmr_lambda(mmr_lambda),
         limit=checks.limit(limit),
         context=_context(context),
+        explain=bool(explain),
     )
     filters = (metadata, where, start_date, end_date)
     _agrees(checked, text in (None, "") and all(given is None or given == {} for given in filters))
     return checked
 
 
-def _agrees(checked: Request, empty: bool) -> None:
+def _agrees(checked: SearchRequest, empty: bool) -> None:
     """Check what no value can be asked by itself."""
     if empty:
         raise InvalidInput("text", "is empty; give a text, metadata, where or a date")
@@ -127,3 +138,15 @@ def _context(value: object) -> int:
     if count > MOST_NEIGHBOURS:
         raise InvalidInput("context", f"is {count}; allowed are 0 to {MOST_NEIGHBOURS}")
     return count
+
+
+def session_request(text: object, *, user_id: object, mode: object, limit: object, turns: object) -> SearchRequest:
+    """Check what sessions are looked for.
+
+    Raises:
+        InvalidInput: a value is out of bounds.
+    """
+    if checks.limit(turns, "turns") is None:
+        raise InvalidInput("turns", "is None; allowed are integers from 0 on")
+    checked = request(text, user_id=user_id, mode=mode, limit=limit)
+    return replace(checked, sessions=checked.limit)

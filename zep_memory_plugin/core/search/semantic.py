@@ -2,60 +2,94 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from heapq import nlargest
 from statistics import fmean, pstdev
-from typing import Any
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import Connection
 
-from ...tables import messages, sessions
-from . import lexical, vectors
-from ._protocol import Key, Rows, Scope, SearchIndex
-from .candidates import Candidate, best_first
+from ...databases import index_of
+from ...databases.embeddings import embeddings_of, nearness
+from ...databases.protocol import Key
+from . import lexical
+from .candidates import NEVER, Candidate, passing
 from .filters import Filter
-from .indexes import index_of
-from .requests import Request
-from .texts import text_of
+from .requests import SearchRequest
 
 POOL = 200
 """Candidates of each kind beyond a session, at least; where a filter keeps much out, ten times more and again."""
 
+SESSION_POOL = 5_000
+"""The same in a session."""
+
 LARGEST_POOL = 20_000
 
-GROWTH = 10
+POOL_GROWTH = 10
+
+MEANING = 0.6
+"""Weight of the meaning beside the words, where these point at many messages alike."""
+
+LEAST_MEANING = 0.5
+"""What is left of that weight where the words point at one message and hardly at others."""
+
+STANDING_OUT = 3.0
+"""Standard deviations from which a meaning counts twice, so that it is found where the words are sure of another."""
+
+RUNNER_UP = 10
+"""The message, counted from the best by its words, that tells at how many they point."""
 
 
-def candidates(connection: Connection, request: Request, question: bytes) -> list[Candidate]:
+def candidates(connection: Connection, request: SearchRequest, vector: bytes) -> list[Candidate]:
     """Return messages that answer the request's text, best first.
 
     Both kinds of score are standardised over the candidates and added: a rank says less than how far ahead one is.
     """
     size = max(POOL, 4 * (request.wanted or LARGEST_POOL))
     if request.scope.session_id is not None:
-        size = max(size, lexical.READ_WHOLE)  # that is, all of most sessions
+        size = max(size, SESSION_POOL)  # that is, all of most sessions
     while True:
-        pool = _pool(connection, request, question, min(size, LARGEST_POOL))
-        kept = best_first(each for each in pool if request.filter.passes(each.created_at, each.metadata))
-        enough = request.wanted is not None and len(kept) >= request.wanted
+        found = _pool(connection, request, vector, min(size, LARGEST_POOL))
+        enough = request.wanted is not None and len(found) >= request.wanted
         if enough or not request.filter or size >= LARGEST_POOL:
-            return kept
-        size *= GROWTH
+            return found
+        size *= POOL_GROWTH
 
 
-def _pool(connection: Connection, request: Request, question: bytes, size: int) -> list[Candidate]:
-    """Return the candidates before any filter, scored."""
-    meant = index_of(connection).nearest(connection, question, request.scope, size)
+def _pool(connection: Connection, request: SearchRequest, vector: bytes, size: int) -> list[Candidate]:
+    """Return the candidates of a pool, scored, that the filter lets through."""
+    by_meaning = index_of(connection).nearest(connection, vector, request.scope, size)
     if request.mode == "semantic":
-        return _scored(connection, request, meant, ())
+        return _first(connection, request, _by_meaning(by_meaning))
     unfiltered = replace(request, filter=Filter(), limit=size, mmr_lambda=None)
-    said = {each.key: each for each in lexical.candidates(connection, unfiltered)[:size]}
-    if not said:
-        return _scored(connection, request, meant, ())
-    meant |= vectors.nearness(question, vectors.of(connection, [key for key in said if key not in meant]))
-    words = _standardised({key: said[key].score if key in said else 0.0 for key in {**meant, **said}})
-    meaning = _standardised(meant)
-    together = {key: score + meaning.get(key, 0.0) for key, score in words.items()}
-    return _scored(connection, request, together, said)
+    by_words = {each.key: each for each in lexical.candidates(connection, unfiltered)[:size]}
+    if not by_words:
+        return _first(connection, request, _by_meaning(by_meaning))
+    by_meaning |= nearness(vector, embeddings_of(connection, [key for key in by_words if key not in by_meaning]))
+    return _first(connection, request, _by_both(by_words, by_meaning))
+
+
+def _by_meaning(nearness_of: Mapping[Key, float]) -> list[Candidate]:
+    return [Candidate(score, False, NEVER, key, meaning=score) for key, score in nearness_of.items()]
+
+
+def _by_both(by_words: Mapping[Key, Candidate], by_meaning: Mapping[Key, float]) -> list[Candidate]:
+    """Add what words and meaning say, each in standard deviations; of the meaning less where the words are sure."""
+    weight = MEANING * _doubt(by_words.values())
+    keys = {**by_meaning, **by_words}
+    words = _standardised({key: by_words[key].score if key in by_words else 0.0 for key in keys})
+    meaning = _standardised(by_meaning)
+    found: list[Candidate] = []
+    for key, score in words.items():
+        near = meaning.get(key, 0.0)
+        part = weight * near + MEANING * max(0.0, near - STANDING_OUT)
+        candidate = by_words.get(key, Candidate(0.0, False, NEVER, key))
+        found.append(candidate._replace(score=score + part, says_it=key in by_words, meaning=part))
+    return found
+
+
+def _doubt(by_words: Collection[Candidate]) -> float:
+    """Return how much the words leave open: how near the tenth message comes to the first, as far as that counts."""
+    best = nlargest(RUNNER_UP, (each.score for each in by_words))
+    return max(LEAST_MEANING, best[-1] / best[0] if len(best) == RUNNER_UP else 0.0)
 
 
 def _standardised(scores: Mapping[Key, float]) -> dict[Key, float]:
@@ -66,40 +100,8 @@ def _standardised(scores: Mapping[Key, float]) -> dict[Key, float]:
     return {key: (score - mean) / (deviation or 1.0) for key, score in scores.items()}
 
 
-def _scored(
-    connection: Connection, request: Request, scores: Mapping[Key, float], said: Collection[Key]
-) -> list[Candidate]:
-    """Read what has these scores: all of it only where a filter may keep out any part."""
-    if not request.filter and request.wanted is not None:
-        scores = vectors.best(scores, 2 * request.wanted)
-    rows = _rows_of(connection, request.scope, list(scores))
-    return [
-        Candidate(
-            scores[row.session_id, row.seq],
-            (row.session_id, row.seq) in said,
-            (row.session_id, row.seq),
-            row.created_at,
-            text_of(row.name, row.content),
-            row.metadata,
-        )
-        for row in rows
-    ]
-
-
-def _rows_of(connection: Connection, scope: Scope, keys: Sequence[Key]) -> Rows:
-    index = index_of(connection)
-    rows = connection.execute(_live(index), index.named(keys)).all() if keys else []
-    return [row for row in rows if scope.user_id is None or row.user_id == scope.user_id]
-
-
-@cache
-def _live(index: SearchIndex) -> Select[*tuple[Any, ...]]:
-    wanted = index.keys()
-    same = and_(messages.c.session_id == wanted.c.session_id, messages.c.seq == wanted.c.seq)
-    columns = [messages.c[name] for name in ("session_id", "seq", "created_at", "name", "content", "metadata")]
-    return (
-        select(*columns, sessions.c.user_id)
-        .join_from(wanted, messages, same)
-        .join(sessions, sessions.c.session_id == messages.c.session_id)
-        .where(messages.c.deleted_at.is_(None), sessions.c.deleted_at.is_(None))
-    )
+def _first(connection: Connection, request: SearchRequest, found: Sequence[Candidate]) -> list[Candidate]:
+    """Read what was found, to filter it: all of it only where a filter may keep out any part."""
+    if not request.filter and request.wanted is not None and request.sessions is None:
+        found = nlargest(2 * request.wanted, found, key=lambda each: (each.score, each.key))
+    return passing(connection, request, found)

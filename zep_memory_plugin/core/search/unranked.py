@@ -1,17 +1,20 @@
 """Finding messages and summaries that are not looked up by their words: by a filter alone, or because they are few."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, literal, null, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, bindparam, func, literal, null, select, tuple_
 
-from ...dialects import dialect_of
+from ...databases import database_of
+from ...databases.protocol import Rows, Scope
+from ...databases.scopes import LIVE_SESSION
 from ...tables import messages, sessions, summaries
-from ._protocol import Scope
-from .candidates import Candidate, ranked
+from ...terms.texts import LONGEST_TEXT, text_of
+from .candidates import Candidate, candidate_of
 from .filters import Filter
-from .requests import Request
-from .scopes import LIVE_SESSION
+from .ranking import Passages, rank, seconds_of
+from .requests import SearchRequest
 
 FIRST_PAGE = 100
 """Rows that are read at first where a filter has to be applied to each."""
@@ -19,47 +22,54 @@ FIRST_PAGE = 100
 LARGEST_PAGE = 50_000
 """Rows that are read at once at most."""
 
-GROWTH = 4
+PAGE_GROWTH = 4
 """How much longer each further page is."""
 
 
-def newest(connection: Connection, request: Request) -> list[Candidate]:
+def newest(connection: Connection, request: SearchRequest) -> list[Candidate]:
     """Return what the request's filter keeps, newest first, with score 0."""
-    found: list[Candidate] = []
-    for row in _newest_rows(connection, request):
-        if request.limit is not None and len(found) >= request.limit:
-            break
-        if request.filter.describes(row.metadata):
-            found.append(Candidate(0.0, False, (row.session_id, row.seq), row.created_at, row.content, row.metadata))
-    return found
+    rows = _newest_rows(connection, request)
+    passing = (row for row in rows if request.filter.passes(row))
+    return [candidate_of(row, 0.0, says_it=False) for row in islice(passing, request.limit)]
 
 
-def summaries_like(connection: Connection, request: Request) -> list[Candidate]:
+def summaries_like(connection: Connection, request: SearchRequest) -> list[Candidate]:
     """Return the summaries that answer the request's text, best first.
 
     They are read, not looked up: there are few, and one does not lend words to another.
     """
-    question = request.question
-    if not question.terms:
+    if not request.query.terms:
         return []
-    query = _rows(connection, summaries, request.scope, request.filter).order_by(
-        summaries.c.created_at, summaries.c.session_id, summaries.c.seq
+    by_age = (summaries.c.created_at, summaries.c.session_id, summaries.c.seq)
+    query = _rows(connection, summaries, request).order_by(*by_age)
+    rows = connection.execute(query, request.scope.parameters).all()
+    ranks = rank(request.query, _passages(rows))
+    found = (
+        candidate_of(rows[each.position], each.score, says_it=True)._replace(shares=each.shares, says=each.says)
+        for each in ranks
+        if request.filter.passes(rows[each.position])
     )
-    rows = connection.execute(query, {"user": request.scope.user_id}).all()
-    return ranked(question, [[row] for row in rows], request.filter)
+    return list(found)
 
 
-def _newest_rows(connection: Connection, request: Request) -> Iterator[Any]:
+def _passages(rows: Rows) -> Passages:
+    """Return summaries as the ranking sees them, each in a run of its own."""
+    contents = [text_of(None, row.content) for row in rows]
+    lengths = [len(content.encode()) for content in contents]
+    return Passages(range(len(rows)), contents, lengths, [seconds_of(row.created_at) for row in rows])
+
+
+def _newest_rows(connection: Connection, request: SearchRequest) -> Iterator[Any]:
     """Yield rows newest first, in pages: how many the filter keeps out is known only when they are read."""
     table = summaries if request.of_summaries else messages
     order = _order(table, request.scope)
-    every = _rows(connection, table, request.scope, request.filter).order_by(*(column.desc() for column in order))
+    every = _rows(connection, table, request).order_by(*(column.desc() for column in order))
     query, size = every, FIRST_PAGE
-    while page := connection.execute(query.limit(size), {"user": request.scope.user_id}).all():
+    while page := connection.execute(query.limit(size), request.scope.parameters).all():
         yield from page
         if len(page) < size:
             return
-        query, size = every.where(_older(order, page[-1])), min(size * GROWTH, LARGEST_PAGE)
+        query, size = every.where(_older(order, page[-1])), min(size * PAGE_GROWTH, LARGEST_PAGE)
 
 
 def _order(table: Table, scope: Scope) -> Sequence[Column[Any]]:
@@ -70,27 +80,28 @@ def _order(table: Table, scope: Scope) -> Sequence[Column[Any]]:
 
 
 def _older(order: Sequence[Column[Any]], row: Any) -> ColumnElement[bool]:
-    place = [literal(row._mapping[column], column.type) for column in order]
-    return tuple_(*order) < tuple_(*place)
+    values = [literal(row._mapping[column], column.type) for column in order]
+    return tuple_(*order) < tuple_(*values)
 
 
-def _rows(connection: Connection, table: Table, scope: Scope, filtered: Filter) -> Select[*tuple[Any, ...]]:
-    name = table.c.name if table is messages else null().label("name")
-    columns = (table.c.session_id, table.c.seq, table.c.created_at, name, table.c.content, table.c.metadata)
-    conditions = [table.c.deleted_at.is_(None), LIVE_SESSION, *_bounds(connection, table, filtered)]
-    if scope.session_id is not None:
-        conditions.append(table.c.session_id == scope.session_id)
+def _rows(connection: Connection, table: Table, request: SearchRequest) -> Select[*tuple[Any, ...]]:
+    said_by = [table.c[name] if name in table.c else null().label(name) for name in ("name", "role_type")]
+    content = func.substr(table.c.content, 1, LONGEST_TEXT).label("content")
+    columns = (*(table.c[name] for name in ("session_id", "seq", "uuid", "created_at", "metadata")), *said_by, content)
+    conditions = [table.c.deleted_at.is_(None), LIVE_SESSION, *_bounds(connection, table, request.filter)]
+    if request.scope.session_id is not None:
+        conditions.append(table.c.session_id == bindparam("session"))
     query = select(*columns).join_from(table, sessions, sessions.c.session_id == table.c.session_id)
     return query.where(*conditions)
 
 
-def _bounds(connection: Connection, table: Table, filtered: Filter) -> Iterator[ColumnElement[bool]]:
-    """Yield what the database can check of *filtered*."""
-    if filtered.start is not None:
-        yield table.c.created_at >= filtered.start
-    if filtered.end is not None:
-        yield table.c.created_at <= filtered.end
-    if filtered.metadata:
-        yield dialect_of(connection).metadata_contains(table.c.metadata, filtered.metadata)
-    if filtered.where is not None:
+def _bounds(connection: Connection, table: Table, criteria: Filter) -> Iterator[ColumnElement[bool]]:
+    """Yield what the database can check of *criteria*."""
+    if criteria.start is not None:
+        yield table.c.created_at >= criteria.start
+    if criteria.end is not None:
+        yield table.c.created_at <= criteria.end
+    if criteria.metadata:
+        yield database_of(connection).metadata_contains(connection, table.c.metadata, criteria.metadata)
+    if criteria.where is not None:
         yield table.c.metadata.is_not(None)

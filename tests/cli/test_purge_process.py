@@ -1,0 +1,72 @@
+"""`purge --every` is the purge process: it ends in order when it is told to, and loses nothing when it is killed."""
+
+import signal
+import subprocess
+from datetime import timedelta
+
+import pytest
+
+from tests.cli.conftest import start, talk
+from zep_memory_plugin import SessionManager
+
+
+def _deleted(manager: SessionManager, *names: str) -> None:
+    for name in names:
+        manager.add_memory(name, talk(20))
+        manager.delete_session(name)
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return process.stderr.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_0_when_it_is_told_to(database_url: str, number: int) -> None:
+    """After its first purge it waits an hour, and still ends at once."""
+    with SessionManager(database_url) as manager:
+        _deleted(manager, "a", "b")
+        process = start("purge", "--every", "60m", "-d", database_url)
+
+        first = _first_line(process)
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+
+        assert first == "removed 2 sessions, 40 messages\n"
+        assert (process.returncode, rest) == (0, "stopped\n")
+        assert manager.list_sessions(deleted=True) == []
+
+
+def test_it_leaves_each_session_whole_or_gone_when_it_is_killed(database_url: str) -> None:
+    """And the next one finishes what it began."""
+    names = [f"s {number}" for number in range(30)]
+    with SessionManager(database_url) as manager:
+        _deleted(manager, *names)
+        process = start("purge", "--every", "1h", "--batch-size", "1", "-d", database_url)
+        while manager.stats().deleted_messages == 600 and process.poll() is None:
+            pass
+        process.kill()
+        process.communicate()
+
+        whole = [session.session_id for session in manager.list_sessions(deleted=True)]
+        for session_id in whole:
+            manager.restore_session(session_id)
+
+        assert all(count == 20 for count in manager.count_messages(whole).values())
+        manager.purge(timedelta(0))
+        assert manager.stats().deleted_messages == 0
+
+
+def test_every_time_it_purges_what_is_new(database_url: str) -> None:
+    with SessionManager(database_url) as manager:
+        _deleted(manager, "a")
+        process = start("purge", "--every", "0.2s", "-d", database_url)
+        assert _first_line(process) == "removed 1 sessions, 20 messages\n"
+
+        _deleted(manager, "b")
+        lines = iter(lambda: _first_line(process), "removed 1 sessions, 20 messages\n")
+
+        assert set(lines) <= {"removed 0 sessions, 0 messages\n", "removed 0 sessions, 20 messages\n"}
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 0

@@ -1,0 +1,1 @@
+"""The unmodified clients of Zep's own server, as judges of ours."""

@@ -1,0 +1,5 @@
+"""`python -m zep_memory_plugin` is the command `zep-memory`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,189 @@
+"""Histories, recall and sessions of Microsoft's Agent Framework, kept by a `SessionManager`."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from . import forms
+from .context import current_session, scope_of, user_of
+from .errors import SessionNotFound, StateChanged
+from .forms import Form, Json, Part
+from .manager import SessionManager
+from .models import Message, ToolCall
+
+with forms.needing("agent-framework-core"):
+    from agent_framework import (
+        AgentSession,
+        Content,
+        ContextProvider,
+        HistoryProvider,
+        SessionContext,
+        SupportsAgentRun,
+    )
+    from agent_framework import Message as AgentMessage
+
+__all__ = ["ZepContextProvider", "ZepHistoryProvider", "ZepSessionStore"]
+
+
+class ZepHistoryProvider(HistoryProvider):
+    """The history of the session that a run names, else that of the surrounding `use_session`.
+
+    With neither nothing is read or stored. New sessions belong to *user_id*, else to the user of `use_session`. The
+    newest *limit* messages are read, from a message of the user on. A message with an id that comes again, unchanged,
+    is stored once. *flags* are those of `HistoryProvider`: `load_messages`, `store_inputs`, `store_outputs` …
+    """
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        *,
+        user_id: str | None = None,
+        limit: int | None = None,
+        source_id: str = "zep_history",
+        **flags: bool,
+    ) -> None:
+        super().__init__(source_id, **flags)  # type: ignore[arg-type]  # of which one is no flag
+        self._manager = manager
+        self._user_id = user_id
+        self._limit = limit
+
+    async def get_messages(
+        self, session_id: str | None, *, state: Json | None = None, **others: object
+    ) -> list[AgentMessage]:
+        """Return the messages of a session, oldest first."""
+        session_id, user_id = _named(session_id), user_of(self._user_id)
+        if session_id is None:
+            return []
+        bounded = self._limit is not None
+        rows = await self._manager.alast_messages(session_id, self._limit, whole_turns=bounded, user_id=user_id)
+        return [AgentMessage.from_dict(message) for message in forms.from_rows(FORM, rows)]
+
+    async def save_messages(
+        self, session_id: str | None, messages: Sequence[AgentMessage], *, state: Json | None = None, **others: object
+    ) -> None:
+        """Append *messages* to a session, all or none."""
+        session_id = _named(session_id)
+        rows = [row for message in messages for row in _rows(message)]
+        if session_id is not None:
+            await self._manager.aadd_memory(session_id, rows, user_id=user_of(self._user_id), known="append")
+
+
+class ZepContextProvider(ContextProvider):
+    """Shows a model what the user said in other sessions that bears on what it is asked: the *limit* best messages.
+
+    The user is *user_id*, else that of the surrounding `use_session`.
+    """
+
+    def __init__(
+        self, manager: SessionManager, *, user_id: str | None = None, limit: int = 5, source_id: str = "zep_context"
+    ) -> None:
+        super().__init__(source_id)
+        self._manager = manager
+        self._user_id = user_id
+        self._limit = limit
+
+    async def before_run(
+        self, *, agent: SupportsAgentRun, session: AgentSession, context: SessionContext, state: dict[str, Any]
+    ) -> None:
+        """Look for the input's words, and add what answers them to the context."""
+        query = "\n".join(message.text for message in context.input_messages if message.text)
+        if not query.strip():
+            return
+        scope = scope_of(None, user_of(self._user_id))
+        scope["limit"] = self._limit
+        results = await self._manager.asearch_memory(query, **scope)
+        others = [result for result in results if result.session_id != context.session_id and result.message]
+        lines = [f"{result.message.role}: {result.message.content}" for result in others if result.message]
+        if lines:
+            recalled = AgentMessage("user", ["\n".join(["Said in earlier conversations:", *lines])])
+            context.extend_messages(self, [recalled], origin_session_ids=list({each.session_id for each in others}))
+
+
+class ZepSessionStore:
+    """Keeps what an `AgentSession` holds in the state of the session of that id, next to its messages.
+
+    It has the methods of the framework's `SessionStore`, which warns whoever inherits from it that it may change.
+    """
+
+    def __init__(self, manager: SessionManager, *, user_id: str | None = None) -> None:
+        self._manager = manager
+        self._user_id = user_id
+
+    async def get(self, session_id: str) -> AgentSession | None:
+        """Return the session, or None when none was set."""
+        with suppress(SessionNotFound):
+            stored = await self._manager.aget_state(session_id, user_id=user_of(self._user_id))
+            state = forms.state_of(stored, FORM.name)
+            return AgentSession.from_dict(state) if state else None
+        return None
+
+    async def set(self, session_id: str, session: AgentSession) -> None:
+        """Keep *session* in the place of what was set before."""
+        await self._put(session_id, session.to_dict())
+
+    async def delete(self, session_id: str) -> None:
+        """Forget what was set; the messages stay."""
+        if await self.get(session_id) is not None:
+            await self._put(session_id, {})
+
+    async def _put(self, session_id: str, part: Json) -> None:
+        user_id = user_of(self._user_id)
+        while True:
+            try:
+                stored = await self._manager.aget_state(session_id, user_id=user_id)
+                text, revision = forms.with_state(stored, FORM.name, part), forms.revision_of(stored)
+                await self._manager.aset_state(session_id, text, user_id=user_id, expected_revision=revision)
+            except StateChanged:
+                continue
+            except SessionNotFound:
+                text = forms.with_state(None, FORM.name, part)
+                await self._manager.aadd_memory(session_id, [], user_id=user_id, state=text)
+            return
+
+
+def _named(session_id: str | None) -> str | None:
+    current = current_session()
+    return session_id if session_id is not None or current is None else current.session_id
+
+
+def _rows(message: AgentMessage) -> list[Message]:
+    data = message.to_dict()
+    rows = forms.to_rows(FORM, data, message.role)
+    if message.message_id is None:
+        return rows
+    return [row.model_copy(update={"uuid": _uuid(row, data, position)}) for position, row in enumerate(rows)]
+
+
+def _uuid(row: Message, data: Json, position: int) -> UUID:
+    """Return the uuid of a message that is the same when it comes again; ids alone are not: some clients repeat one."""
+    return forms.uuid_of(FORM.name, data["message_id"], forms.native_text(data), str(position))
+
+
+def _part(content: Json) -> Part:
+    match content:
+        case {"type": "text", "text": str(text)}:
+            return Part(text)
+        case {"type": "function_call", "call_id": id_, "name": str(name)}:
+            return Part(call=ToolCall(id=id_, name=name, args=forms.arguments(content.get("arguments"))))
+        case {"type": "function_result", "call_id": str(id_)}:
+            return Part(forms.text_of(content.get("result") or content.get("exception") or ""), result_of=id_)
+    return Part()
+
+
+def _messages(rows: list[Message]) -> list[Json]:
+    contents = [content for row in rows for content in _contents(row)]
+    role = rows[0].role_type if rows[0].role_type != "other" else "user"
+    return [AgentMessage(role or "user", contents, author_name=None if role == "tool" else rows[0].name).to_dict()]
+
+
+def _contents(row: Message) -> list[Content]:
+    if row.tool_call_id is not None:
+        return [Content.from_function_result(row.tool_call_id, result=row.content)]
+    text = [Content.from_text(row.content)] if row.content or not row.tool_calls else []
+    calls = [Content.from_function_call(call.id or "", call.name, arguments=call.args) for call in row.tool_calls or ()]
+    return [*text, *calls]
+
+
+FORM = Form("agent_framework", _part, _messages, ("contents",))
+"""How the framework writes messages."""

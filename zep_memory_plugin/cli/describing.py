@@ -1,0 +1,61 @@
+"""`zep-memory schema`: the statements that create the tables."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from sqlalchemy import create_mock_engine, insert
+from sqlalchemy.schema import ExecutableDDLElement
+
+from ..errors import InvalidInput
+from ..running import schema as tables_in_use
+from ..tables import metadata, schema_version, tables_of
+
+
+class Kind(StrEnum):
+    """A kind of database."""
+
+    postgresql = "postgresql"
+    sqlite = "sqlite"
+
+
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="For which kind of database.")] = Kind.postgresql,
+    partitions: Annotated[
+        int | None,
+        typer.Option("--partitions", min=1, max=1024, help="Partition the tables of Postgres by session."),
+    ] = None,
+) -> None:
+    """Print the statements that create the tables, for who is not to let a program do that."""
+    if partitions is not None and kind is not Kind.postgresql:
+        raise InvalidInput("--partitions", "is for Postgres alone")
+    for statement in statements(kind.value, partitions):
+        print(f"{statement};\n")
+
+
+def statements(kind: str, partitions: int | None = None) -> list[str]:
+    """Return what creates the tables in a database of a *kind*, those with sessions in them in *partitions*."""
+    written: list[str] = []
+    driver = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite"}[kind]
+
+    def record(statement: ExecutableDDLElement, *_: object, **__: object) -> None:
+        written.extend(_partitioned(str(statement.compile(dialect=engine.dialect)).strip(), partitions))
+
+    engine = create_mock_engine(f"{driver}://", record)
+    metadata.create_all(engine, tables=tables_of(kind), checkfirst=False)
+    version = insert(schema_version).values(version_num=tables_in_use.REVISION)
+    return [*written, str(version.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))]
+
+
+def _partitioned(statement: str, partitions: int | None) -> list[str]:
+    """Return *statement* so that the table it creates, if it is one with sessions in it, is partitioned by them."""
+    table = re.match(r"CREATE TABLE (\w+)", statement)
+    if partitions is None or table is None or not re.search(r"\bsession_id\b", statement):
+        return [statement]
+    parts = (
+        f"CREATE TABLE {table[1]}_{part} PARTITION OF {table[1]} "
+        f"FOR VALUES WITH (MODULUS {partitions}, REMAINDER {part})"
+        for part in range(partitions)
+    )
+    return [f"{statement} PARTITION BY HASH (session_id)", *parts]

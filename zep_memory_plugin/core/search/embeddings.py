@@ -1,0 +1,99 @@
+"""Embeddings: what messages mean, as vectors of length 1, made after the messages are stored."""
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, select, tuple_
+
+from ...databases import database_of
+from ...databases.embeddings import SAME_MESSAGE
+from ...databases.protocol import Key, Rows
+from ...errors import InvalidInput
+from ...tables import message_embeddings, messages, sessions
+from ...terms.texts import LONGEST_TEXT
+from ...units import Stamp
+
+EMBEDDED_AT_ONCE = 100
+"""Messages that the embedder is given at once."""
+
+_KEY = tuple_(messages.c.session_id, messages.c.seq)
+_AS_READ = (
+    messages.c.session_id,
+    messages.c.seq,
+    messages.c.uuid,
+    messages.c.name,
+    func.substr(messages.c.content, 1, LONGEST_TEXT).label("content"),
+)
+"""What an embedding is made of, and by what its message is known again when it is stored."""
+
+_DUE = (
+    select(*_AS_READ)
+    .where(messages.c.deleted_at.is_(None), messages.c.content != "", ~exists().where(SAME_MESSAGE))
+    .order_by(messages.c.session_id, messages.c.seq)
+    .limit(EMBEDDED_AT_ONCE)
+)
+
+
+def packed(vector: Sequence[float]) -> bytes:
+    """Return *vector* at length 1, as it is stored.
+
+    Raises:
+        InvalidInput: it is empty, zero, or holds what is no number.
+    """
+    unit = packed_or_empty(vector)
+    if not unit:
+        raise InvalidInput("embedder", f"gave a vector of {len(vector)} numbers that points nowhere")
+    return unit
+
+
+def packed_or_empty(vector: Sequence[float]) -> bytes:
+    """Return *vector* at length 1; empty where it points nowhere, as that of a message without a known word may do.
+
+    Stored as such, it is near nothing, and its message is not embedded again and again.
+    """
+    length = math.sqrt(math.fsum(part * part for part in vector))
+    if not math.isfinite(length) or length == 0:
+        return b""
+    return struct.pack(f"<{len(vector)}f", *(part / length for part in vector))
+
+
+def due(connection: Connection, session_id: str | None, after: Key = ("", 0)) -> Rows:
+    """Return the first messages without an embedding from *after* on: of one session, or of all."""
+    if session_id is None:
+        return connection.execute(_DUE.where(after < _KEY)).all()
+    return connection.execute(_DUE.where(messages.c.session_id == session_id, messages.c.seq > after[1])).all()
+
+
+def store(connection: Connection, stamp: Stamp, rows: Rows, vectors: Sequence[bytes]) -> None:
+    """Store the *vectors* of messages as *rows* were read, but for those that are others by now."""
+    vector_of = {tuple(row): vector for row, vector in zip(rows, vectors, strict=True)}
+    seqs: dict[str, list[int]] = {}
+    for row in rows:
+        seqs.setdefault(row.session_id, []).append(row.seq)
+    current = [row for session_id in sorted(seqs) for row in _locked(connection, session_id, seqs[session_id])]
+    embeddings = [
+        {"session_id": row.session_id, "seq": row.seq, "uuid": row.uuid, "embedding": vector_of[tuple(row)]}
+        for row in current
+        if tuple(row) in vector_of
+    ]
+    if embeddings:
+        connection.execute(_upsert(connection), embeddings)
+
+
+def _upsert(connection: Connection) -> Any:
+    """Build the statement that stores an embedding, instead of one that another message with the seq had."""
+    insert = database_of(connection).insert(message_embeddings)
+    key = [message_embeddings.c.session_id, message_embeddings.c.seq]
+    return insert.on_conflict_do_update(
+        index_elements=key, set_={name: insert.excluded[name] for name in ("uuid", "embedding")}
+    )
+
+
+def _locked(connection: Connection, session_id: str, seqs: Sequence[int]) -> Rows:
+    """Lock a session and return some of its live messages."""
+    session = select(sessions.c.session_id).where(sessions.c.session_id == session_id)
+    connection.execute(session.with_for_update()).all()
+    live = (messages.c.session_id == session_id, messages.c.seq.in_(seqs), messages.c.deleted_at.is_(None))
+    return connection.execute(select(*_AS_READ).where(*live)).all()

@@ -1,0 +1,354 @@
+"""Running units of work and flows, for blocking and for async callers."""
+
+import asyncio
+import inspect
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.util import greenlet_spawn
+
+from .. import units
+from ..blocks import Block, Blocks
+from ..databases.naming import Naming
+from ..databases.protocol import FileId
+from ..errors import DatabaseUnavailable, ZepMemoryError
+from ..types import Durability, LentConnection, Pooler
+from ..units import Ask, Flow, Stamp, Unit
+from . import engines, forks, lending
+from .connections import Held
+from .loops import Loop, settled
+from .processes import Process
+from .retrying import Outcome, interrupt_behind, outcome_of
+from .underway import ANYWHERE
+
+OWN_LOOP_PATIENCE = 1.0
+"""How long a blocking call waits for locks, in seconds, where the event loop that it blocks has writes under way."""
+
+CLOSED = "the manager is closed"
+LOCKED_BY_OWN_LOOP = (
+    "what is to be written is locked by a write that this event loop awaits; await here, too, or block another thread"
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Runner:
+    """Runs what a manager does, on its database. Making one does no I/O; the tables are created on first use."""
+
+    def __init__(
+        self,
+        database: engines.Given,
+        *,
+        durability: Durability = "full",
+        pooler: Pooler = "auto",
+        schema: str | None = None,
+        table_prefix: str | None = None,
+    ) -> None:
+        self._source = engines.source_of(database, durability, pooler, schema=schema, table_prefix=table_prefix)
+        self._process = Process(self._source)
+        self._closed = False
+        self._lent: Blocks[LentConnection] = Blocks("zep_memory_plugin_connection")
+        forks.register(self)
+
+    @property
+    def shown_url(self) -> str:
+        """Where the database is, without anything secret."""
+        return self._source.url.set(query={}).render_as_string(hide_password=True)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called; nothing runs any more."""
+        return self._closed
+
+    def using(self, connection: object) -> Block[LentConnection]:
+        """Return a block in which *connection*, of the application, is what units are carried out on."""
+        return Block(self._lent, lending.checked(connection))
+
+    def read(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation*, one SELECT or several that need not agree, in autocommit."""
+        return cast("T", self._run_unit(units.read(operation, *args, **kwargs)))
+
+    async def aread(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation* in autocommit. See `read`."""
+        return cast("T", await self._arun_unit(units.read(operation, *args, **kwargs)))
+
+    def write(self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation* in one transaction. When it is sent again, it gets the same stamp."""
+        return cast("T", self._run_unit(units.write(operation, *args, **kwargs)))
+
+    async def awrite(
+        self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run *operation* in one transaction. See `write`."""
+        return cast("T", await self._arun_unit(units.write(operation, *args, **kwargs)))
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run *flow*, each unit on its own, and return what it comes to; failures are thrown into it."""
+        resume: Callable[[Any], Unit | Ask] = flow.send
+        result: Any = None
+        while True:
+            try:
+                effect = resume(result)
+            except StopIteration as end:
+                return cast("T", end.value)
+            try:
+                result, resume = self._result_of(effect), flow.send
+            except Exception as error:
+                result, resume = error, flow.throw
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run *flow*. See `run`."""
+        resume: Callable[[Any], Unit | Ask] = flow.send
+        result: Any = None
+        while True:
+            try:
+                effect = resume(result)
+            except StopIteration as end:
+                return cast("T", end.value)
+            try:
+                result, resume = await self._aresult_of(effect), flow.send
+            except Exception as error:
+                result, resume = error, flow.throw
+
+    def open(self) -> None:
+        """Begin anew after `close`; what is open stays so."""
+        if self._closed:
+            self._process = Process(self._source)
+            self._closed = False
+
+    def close(self) -> None:
+        """Refuse further calls, let those under way come to their end, and close the connections that were made here.
+
+        The application's own engine stays as it is.
+        """
+        self._closed = True
+        self._process.close(CLOSED)
+
+    async def aclose(self) -> None:
+        """Refuse further calls, and close the connections that were made here. See `close`."""
+        self._closed = True
+        await self._process.aclose(CLOSED)
+
+    def halt(self) -> None:
+        """Let what is to begin wait: the process is about to fork."""
+        self._process.underway.halt()
+
+    def let_go(self, deadline: float) -> None:
+        """Close what must not be open while the process forks."""
+        self._process.let_go(deadline)
+
+    def left_open(self, deadline: float) -> FileId | None:
+        """Return the file that is still open at the *deadline*, although it must not be while the process forks."""
+        return self._process.left_open(deadline)
+
+    def go_on(self) -> None:
+        """Let what waits begin: the process has forked."""
+        self._process.underway.go_on()
+
+    def start_anew(self) -> None:
+        """Start with nothing of the process that this one was forked from."""
+        self._process = self._process.child()
+
+    def _result_of(self, effect: Unit | Ask) -> Any:
+        return self._run_unit(effect) if isinstance(effect, Unit) else _asked(effect)
+
+    async def _aresult_of(self, effect: Unit | Ask) -> Any:
+        return await (self._arun_unit(effect) if isinstance(effect, Unit) else _aasked(effect))
+
+    def _run_unit(self, unit: Unit) -> Any:
+        process = self._current_process()
+        here = threading.get_ident()  # so that the next unit of this thread replaces one that an interrupt left behind
+        try:
+            while (halt := process.underway.enter(here, here)) is not None:
+                halt.result()
+            given = self._lent.innermost()
+            if given is not None:
+                return self._only_attempt(lending.connection_of(given), unit, process)
+            return self._attempts(unit, process)
+        finally:
+            process.underway.leave(here)
+
+    async def _arun_unit(self, unit: Unit) -> Any:
+        given = self._lent.innermost()
+        if given is not None and lending.is_awaited(given):
+            return await self._arun_lent(await lending.awaited_connection_of(given), unit)
+        if given is not None:
+            return self._run_unit(unit)
+        process = self._current_process()
+        if self._source.awaits:
+            loop = await process.loop()
+            token = await _entered(process, loop)
+            work = loop.start(self._attempts_awaiting(unit, process, loop))
+            work.add_done_callback(lambda _: process.underway.leave(token))
+            return await settled(work, lambda: loop.give_up(work))
+        if self._source.thread_bound:
+            return self._run_unit(unit)
+        return await self._run_in_thread(unit, process)
+
+    async def _arun_lent(self, connection: AsyncConnection, unit: Unit) -> Any:
+        process = self._current_process()
+        token = await _entered(process, ANYWHERE)
+        try:
+            return await connection.run_sync(self._only_attempt, unit, process)
+        finally:
+            process.underway.leave(token)
+
+    def _only_attempt(self, connection: Connection, unit: Unit, process: Process) -> Any:
+        """Carry out *unit* on a connection that the application has lent, and raise what a failure of it means."""
+        database, settings = self._source.database, self._source.settings
+        try:
+            with Naming(connection, self._source.names):
+                return lending.carried_out(connection, unit, database, settings, prepared=process.prepared)
+        except ZepMemoryError:
+            raise
+        except Exception as error:
+            failure = database.failure(error)
+        if failure.unprepared:
+            process.look_again(replaced=False)
+        raise failure.error
+
+    async def _run_in_thread(self, unit: Unit, process: Process) -> Any:
+        token = await _entered(process, ANYWHERE)
+        try:
+            work = process.threads(unit).submit(self._attempts, unit, process)
+        except RuntimeError:  # the interpreter is shutting down, and starts no threads any more
+            process.underway.leave(token)
+            return self._run_unit(unit)
+        work.add_done_callback(lambda _: process.underway.leave(token))
+        return await settled(asyncio.wrap_future(work), work.cancel)
+
+    def _attempts(self, unit: Unit, process: Process) -> Any:
+        started, handled = time.monotonic(), sys.exc_info()[1]
+        while True:
+            try:
+                return self._attempt(unit, process)
+            except ZepMemoryError:
+                raise
+            except Exception as error:
+                interrupt = interrupt_behind(error, handled)
+                outcome = outcome_of(error, unit, self._source.database, started)
+            if interrupt is not None:
+                raise interrupt
+            time.sleep(self._pause_after(outcome, process))
+
+    async def _attempts_awaiting(self, unit: Unit, process: Process, loop: Loop) -> Any:
+        started = time.monotonic()
+        while True:
+            try:
+                return await self._attempt_awaiting(unit, process, loop)
+            except ZepMemoryError:
+                raise
+            except Exception as error:
+                outcome = outcome_of(error, unit, self._source.database, started)
+            await asyncio.sleep(self._pause_after(outcome, process))
+
+    def _pause_after(self, outcome: Outcome, process: Process) -> float:
+        """Return how long to wait before the unit is sent again, or raise what its caller gets."""
+        if outcome.failure.unprepared:
+            process.look_again(replaced=outcome.failure.replaced)
+        if outcome.pause is None:
+            raise outcome.failure.error
+        return outcome.pause
+
+    def _attempt(self, unit: Unit, process: Process) -> Any:
+        queue = process.queue if self._queues(unit) else nullcontext()
+        owned = process.owns_engine
+        held = Held(process.engine(), self._source.database, owned=owned, kept=self._source.in_memory)
+        with queue, held as connection:
+            if self._locks(unit, process) and process.holds_up_its_locks():
+                return self._carry_out_impatiently(connection, unit, process)
+            return self._carry_out(connection, unit, process, owned=owned)
+
+    async def _attempt_awaiting(self, unit: Unit, process: Process, loop: Loop) -> Any:
+        queue = loop.writers if unit.writes else nullcontext()
+        async with queue, loop.turn():
+            with loop.at_work(locks=self._locks(unit, process)):
+                # An AsyncConnection would switch to the driver and back again for connecting and for closing, too.
+                return await greenlet_spawn(self._carry_out_on_loop, loop, unit, process)
+
+    def _carry_out_on_loop(self, loop: Loop, unit: Unit, process: Process) -> Any:
+        given_to = None if loop.owned else loop.opened
+        kept = self._source.in_memory
+        engine = loop.engine.sync_engine
+        with Held(engine, self._source.database, owned=loop.owned, kept=kept, given_to=given_to) as connection:
+            try:
+                return self._carry_out(connection, unit, process, owned=loop.owned)
+            finally:
+                if loop.wanted_elsewhere:
+                    connection.invalidate()
+
+    def _carry_out(self, connection: Connection, unit: Unit, process: Process, *, owned: bool) -> Any:
+        """Carry out *unit*; a connection of the application, which is not *owned*, gets back as it was."""
+        with nullcontext() if owned else self._source.database.autocommit(connection, self._source.settings):
+            if not process.prepared:
+                process.prepare(connection)
+            with self._source.database.tolerant(connection) if unit.stamp.tolerant else nullcontext():
+                result = lending.operated(connection, unit)
+            if unit.writes and not owned:
+                self._source.database.confirm(connection)
+            return result
+
+    def _carry_out_impatiently(self, connection: Connection, unit: Unit, process: Process) -> Any:
+        """Carry out *unit* in the thread of an event loop whose locks it keeps from being released."""
+        try:
+            with self._source.database.impatient(connection, OWN_LOOP_PATIENCE):
+                return self._carry_out(connection, unit, process, owned=True)
+        except ZepMemoryError:
+            raise
+        except Exception as error:
+            if not self._source.database.failure(error).locked_out:
+                raise
+        raise DatabaseUnavailable(LOCKED_BY_OWN_LOOP)
+
+    def _locks(self, unit: Unit, process: Process) -> bool:
+        """Tell whether *unit* may hold locks over several statements."""
+        return unit.writes or not process.prepared
+
+    def _queues(self, unit: Unit) -> bool:
+        """Tell whether *unit* waits for others of this process, rather than in the driver."""
+        return self._source.in_memory or (unit.writes and self._source.database.one_writer)
+
+    def _current_process(self) -> Process:
+        """Return what belongs to this process, also where it was forked without a word to Python."""
+        if self._process.pid != os.getpid():
+            self.start_anew()
+        return self._process
+
+
+async def _entered(process: Process, where: object) -> object:
+    """Note that a unit is about to begin *where*, when it may, and return the token with which it leaves."""
+    token = object()
+    while (halt := process.underway.enter(token, where)) is not None:
+        await asyncio.wait([asyncio.wrap_future(halt)])
+    return token
+
+
+def _asked(ask: Ask) -> Any:
+    """Return what the application's function answers a blocking caller."""
+    answer = ask.function(*ask.arguments)
+    return _awaited(answer) if inspect.isawaitable(answer) else answer
+
+
+async def _aasked(ask: Ask) -> Any:
+    """Return what the application's function answers an async caller."""
+    if ask.awaitable is not None:
+        return await ask.awaitable(*ask.arguments)
+    if inspect.iscoroutinefunction(ask.function):
+        return await ask.function(*ask.arguments)
+    answer = await asyncio.to_thread(ask.function, *ask.arguments)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def _awaited(answer: Awaitable[Any]) -> Any:
+    """Await *answer* for a blocking caller, whose own thread may have an event loop running."""
+    with ThreadPoolExecutor(1, thread_name_prefix="zep-memory-ask") as thread:
+        return thread.submit(asyncio.run, cast("Coroutine[Any, Any, Any]", answer)).result()

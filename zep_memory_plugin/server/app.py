@@ -1,0 +1,80 @@
+"""The application: layers around routes, and what runs as long as it does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from .. import SessionManager, __version__
+from . import failures
+from .layers.access import Access
+from .layers.envelope import Envelope
+from .layers.paths import API, WrittenPaths
+from .layers.sizes import Sizes
+from .pages import create_pages
+from .routes import memory, messages, sessions, users
+from .settings import Settings
+from .walks import Walks
+
+PAGES = "/admin"
+"""What the paths of the pages for a browser begin with."""
+
+DESCRIPTION = "The REST API of Zep's open-source server, over zep_memory_plugin."
+
+
+def create_app(settings: Settings | None = None, manager: SessionManager | None = None) -> FastAPI:
+    """Return the server as an ASGI application.
+
+    It serves *manager*, which stays open, or else opens and closes its own as *settings* say.
+    """
+    chosen = settings or Settings()
+    served = manager or SessionManager(chosen.database, message_window=chosen.message_window)
+    app = FastAPI(
+        title="zep_memory_plugin",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lambda app: _life(served, chosen, owned=manager is None),
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.manager, app.state.settings, app.state.walks = served, chosen, Walks()
+    for routes in (sessions, memory, messages, users):
+        app.include_router(routes.router, prefix=API)
+    app.mount(PAGES, create_pages(served, chosen))
+    app.get(PAGES, include_in_schema=False)(_to_pages)
+    app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)(_health)
+    failures.register(app)
+    _surround(app, chosen)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Put the layers around the routes, the innermost first."""
+    app.add_middleware(Sizes, largest=settings.max_request_size)
+    if settings.secret is not None:
+        app.add_middleware(Access, secret=settings.secret)
+    app.add_middleware(WrittenPaths)
+    app.add_middleware(Envelope)
+
+
+async def _to_pages(request: Request) -> Response:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{PAGES}/")
+
+
+async def _health() -> Response:
+    return PlainTextResponse(".")
+
+
+@asynccontextmanager
+async def _life(manager: SessionManager, settings: Settings, *, owned: bool) -> AsyncIterator[None]:
+    """Purge from time to time while the application runs, and close afterwards what it opened."""
+    purging = asyncio.create_task(manager.apurge_every(settings.purge_every)) if settings.purge_every else None
+    yield
+    if purging:
+        purging.cancel()
+        await asyncio.gather(purging, return_exceptions=True)
+    if owned:
+        await manager.aclose()

@@ -1,0 +1,32 @@
+"""Paths as clients write them, so that a `%2F` in an id is no slash between two parts of a path."""
+
+from urllib.parse import unquote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .envelope import written_path
+
+API = "/api/v1"
+"""What the paths of the API begin with."""
+
+
+class WrittenPaths:
+    """Lets routes see each part of a path still percent-encoded; `decoded` makes an id of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] == "http" and (path := written_path(scope)).startswith(API):
+            scope = {**scope, "path": path.rstrip("/") or path}
+        await self._app(scope, receive, send)
+
+
+def decoded(part: str) -> str:
+    """Return the id that a part of a path stands for.
+
+    Raises:
+        ValueError: it is no UTF-8.
+    """
+    return unquote(part, errors="strict")

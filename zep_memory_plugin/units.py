@@ -1,0 +1,92 @@
+"""What is run: units of work, questions to the application, and flows of both. Plain values; nothing runs here.
+
+A *unit of work* is a blocking function of a `Connection`, written once for blocking and for async callers. Connections
+are in autocommit: a unit that only reads gets them as they are, one that writes gets a transaction around it.
+
+A *flow* is work of several units and of the application's own functions. It is a generator that yields a `Unit` or an
+`Ask` and is sent its result, or has its failure thrown into it where it stands. Nothing is locked between two yields.
+"""
+
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass
+class Stamp:
+    """What a write must not make anew when it is sent again: its moment and its id.
+
+    A connection may break after a write is done and before its answer has come, and nobody can tell whether it is. So
+    the unit is sent again, under one rule: **a write that is sent again leaves what one attempt would have left, and
+    returns the same.** An operation keeps it in one of three ways:
+
+    1. To do it twice is to do it once: a merge of metadata, a session that is cleared.
+    2. It knows what an earlier attempt created by ids that were made before the first one: `uuid`, and the uuids of
+       the messages in a batch. To find its own is no conflict.
+    3. It knows what an earlier attempt changed by the moment `now` in its rows, where *attempt* is more than 1: the
+       messages that were deleted at that moment are the ones to delete, and there.
+
+    Only a purge cannot count what was removed by an attempt whose answer was lost.
+    """
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    attempt: int = 1
+    tolerant: bool = False
+    """Whether an earlier attempt met something that is stored and cannot be read, so that this one goes on past it."""
+
+    @cached_property
+    def uuid(self) -> UUID:
+        """The id of what is created, for the few writes that create something."""
+        return uuid4()
+
+
+@dataclass(slots=True)
+class Unit:
+    """A unit of work, and what it needs around it."""
+
+    operation: Callable[[Connection], Any]
+    writes: bool = False
+    in_transaction: bool = False
+    stamp: Stamp = field(default_factory=Stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A call of a function of the application: an embedder, a summarizer, a token counter.
+
+    An async caller awaits *awaitable* where there is one; else *function* runs in a thread, so that it holds up no
+    event loop. What either returns is awaited when it can be.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    awaitable: Callable[..., Awaitable[Any]] | None = None
+
+
+Flow = Generator[Unit | Ask, Any, T]
+"""Work of several units and questions, each with the results of those before; returns what it comes to."""
+
+
+def read(operation: Callable[Concatenate[Connection, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
+    """Return the unit of work that runs *operation* in autocommit: one SELECT, or several that need not agree."""
+    return Unit(lambda connection: operation(connection, *args, **kwargs))
+
+
+def write(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
+    """Return the unit of work that runs *operation* in one transaction; sent again, it gets the same stamp."""
+    stamp = Stamp()
+    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, True, stamp)
+
+
+def write_alone(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
+    """Return the unit of work that runs *operation*, which is one statement or opens its transaction itself."""
+    stamp = Stamp()
+    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp)
