@@ -426,6 +426,7 @@ def test_over_tls_the_cookie_stays_there(manager: SessionManager) -> None:
         (new_token(SECRET * 2), "unauthorized"),
         (new_token(SECRET, expires_in=timedelta(seconds=-1)), "expired"),
     ],
+    ids=["none", "nonsense", "another secret", "expired"],
 )
 def test_without_a_good_token_nobody_is_let_in(guarded: TestClient, token: str, problem: str) -> None:
     answer = guarded.post("/login", data={"token": token})
@@ -452,6 +453,7 @@ def test_a_cookie_lasts_no_longer_than_the_token(guarded: TestClient) -> None:
         jwt.encode({"pages": True, "exp": 2**33}, SECRET * 2),
         jwt.encode({"pages": 1, "exp": 2**33}, SECRET),
     ],
+    ids=["nonsense", "a token", "never ends", "over", "another secret", "another value"],
 )
 def test_a_cookie_of_another_making_is_none(guarded: TestClient, cookie: str) -> None:
     assert guarded.get("/", headers={"cookie": f"zep_pages={cookie}"}).status_code == 303
