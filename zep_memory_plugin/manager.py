@@ -13,9 +13,10 @@ from uuid import UUID
 from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from . import core, flows, tenants
+from . import core, tenants
 from .core.batches import estimated_tokens
 from .errors import ZepMemoryError
+from .flows import application, searching, writing
 from .models import (
     Branch,
     Memory,
@@ -100,11 +101,11 @@ class SessionManager:
         table_prefix: str | None = None,
     ) -> None:
         self._runner = Runner(database, durability=durability, pooler=pooler, schema=schema, table_prefix=table_prefix)
-        self._app = flows.Application(
+        self._app = application.Application(
             core.checks.token_counter(token_counter) or estimated_tokens,
             core.checks.positive("message_window", message_window),
             summarizer,
-            flows.embedding_of(embedder),
+            application.embedding_of(embedder),
         )
 
     def __repr__(self) -> str:
@@ -436,7 +437,7 @@ class SessionManager:
             state=state,
             expected_revision=expected_revision,
         )
-        return self._runner.run(flows.add_memory(self._app, session_id, batch, user_id))
+        return self._runner.run(writing.add_memory(self._app, session_id, batch, user_id))
 
     async def aadd_memory(
         self,
@@ -462,7 +463,7 @@ class SessionManager:
             state=state,
             expected_revision=expected_revision,
         )
-        return await self._runner.arun(flows.add_memory(self._app, session_id, batch, user_id))
+        return await self._runner.arun(writing.add_memory(self._app, session_id, batch, user_id))
 
     def replace_memory(
         self,
@@ -485,7 +486,7 @@ class SessionManager:
             SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
         """
         batch = core.batches.batch(messages, self._app.token_counter, status, expected_revision=expected_revision)
-        return self._runner.run(flows.replace_memory(self._app, session_id, batch, user_id))
+        return self._runner.run(writing.replace_memory(self._app, session_id, batch, user_id))
 
     async def areplace_memory(
         self,
@@ -501,7 +502,7 @@ class SessionManager:
         See `replace_memory`.
         """
         batch = core.batches.batch(messages, self._app.token_counter, status, expected_revision=expected_revision)
-        return await self._runner.arun(flows.replace_memory(self._app, session_id, batch, user_id))
+        return await self._runner.arun(writing.replace_memory(self._app, session_id, batch, user_id))
 
     def get_memory(self, session_id: str, lastn: int | None = None, *, user_id: str | None = None) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
@@ -789,7 +790,7 @@ class SessionManager:
             MessageNotFound: the session has no such live message.
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._runner.run(flows.update_message(self._app, session_id, uuid, metadata, content, user_id))
+        return self._runner.run(writing.update_message(self._app, session_id, uuid, metadata, content, user_id))
 
     async def aupdate_message(
         self,
@@ -801,7 +802,7 @@ class SessionManager:
         user_id: str | None = None,
     ) -> Message:
         """Merge metadata into a message, give it new content, and return it; its seq stays. See `update_message`."""
-        return await self._runner.arun(flows.update_message(self._app, session_id, uuid, metadata, content, user_id))
+        return await self._runner.arun(writing.update_message(self._app, session_id, uuid, metadata, content, user_id))
 
     def delete_messages(self, session_id: str, uuids: Iterable[UUID | str], *, user_id: str | None = None) -> None:
         """Soft-delete messages of a session: all of *uuids*, or none when one is not there.
@@ -975,13 +976,13 @@ class SessionManager:
         """
         from .core.search import requests  # here: a program that never searches starts sooner
 
-        return self._runner.run(flows.search_memory(self._app, requests.request(text, **options)))
+        return self._runner.run(searching.search_memory(self._app, requests.request(text, **options)))
 
     async def asearch_memory(self, text: str | None, **options: Unpack[SearchOptions]) -> list[SearchResult]:
         """Return the messages that best answer *text*, best first. See `search_memory`."""
         from .core.search import requests  # here: a program that never searches starts sooner
 
-        return await self._runner.arun(flows.search_memory(self._app, requests.request(text, **options)))
+        return await self._runner.arun(searching.search_memory(self._app, requests.request(text, **options)))
 
     def search_sessions(
         self,
@@ -1002,7 +1003,7 @@ class SessionManager:
         from .core.search import requests
 
         request = requests.session_request(text, user_id=user_id, mode=mode, limit=limit, turns=turns)
-        return self._runner.run(flows.search_sessions(self._app, request, turns))
+        return self._runner.run(searching.search_sessions(self._app, request, turns))
 
     async def asearch_sessions(
         self,
@@ -1020,7 +1021,7 @@ class SessionManager:
         from .core.search import requests
 
         request = requests.session_request(text, user_id=user_id, mode=mode, limit=limit, turns=turns)
-        return await self._runner.arun(flows.search_sessions(self._app, request, turns))
+        return await self._runner.arun(searching.search_sessions(self._app, request, turns))
 
     def rebuild_search(self, progress: RebuildProgress | None = None) -> int:
         """Make the search index anew from the messages, and return how many there are.
@@ -1029,11 +1030,11 @@ class SessionManager:
         *progress* is called with the number of messages done and about how many there are. Then what has no embedding
         yet is embedded, where there is an embedder; what that raises is raised.
         """
-        return self._runner.run(flows.rebuild_search(self._app, progress))
+        return self._runner.run(searching.rebuild_search(self._app, progress))
 
     async def arebuild_search(self, progress: RebuildProgress | None = None) -> int:
         """Make the search index anew from the messages, and return how many there are. See `rebuild_search`."""
-        return await self._runner.arun(flows.rebuild_search(self._app, progress))
+        return await self._runner.arun(searching.rebuild_search(self._app, progress))
 
     def add_user(self, user: User) -> User:
         """Store a new user and return it.
@@ -1080,14 +1081,14 @@ class SessionManager:
         Raises:
             UserNotFound: there is none.
         """
-        self._runner.run(flows.delete_user(user_id))
+        self._runner.run(writing.delete_user(user_id))
 
     async def adelete_user(self, user_id: str) -> None:
         """Erase a user and all sessions of theirs, soft-deleted ones too, with everything in them, at once.
 
         See `delete_user`.
         """
-        await self._runner.arun(flows.delete_user(user_id))
+        await self._runner.arun(writing.delete_user(user_id))
 
     def list_users(
         self, limit: int | None = None, cursor: int | None = None, *, metadata: dict[str, JsonScalar] | None = None

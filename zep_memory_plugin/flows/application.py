@@ -1,0 +1,69 @@
+"""What the application gave a manager: its functions, and how they are asked."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .. import static
+from ..core.listing import Horizon
+from ..errors import InvalidInput
+from ..models import Summarizer
+from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, TokenCounter
+from ..units import Ask
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Embedding:
+    """An embedder of any kind, as it is asked here."""
+
+    texts: Callable[[list[str]], Ask]
+    query: Callable[[str], Ask]
+    is_function: bool = False
+    """Whether a query is asked as one text of several, and its vector comes as one of several."""
+
+    indexed: set[int] = field(default_factory=set)
+    """The numbers of dimensions that an index was made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The functions that the application gave a manager, and how many messages stay out of a summary."""
+
+    token_counter: TokenCounter
+    message_window: int
+    summarizer: Summarizer | None = None
+    embedding: Embedding | None = None
+    sessions_horizon: Horizon = field(default_factory=Horizon)
+    users_horizon: Horizon = field(default_factory=Horizon)
+
+
+def embedding_of(embedder: Embedder | None) -> Embedding | None:
+    """Return how to ask *embedder*.
+
+    Raises:
+        InvalidInput: it is of none of the kinds, or a package that it needs is not installed.
+    """
+    if embedder is None:
+        return None
+    if embedder == "static":
+        return embedding_of(static.static_embedder())
+    if isinstance(embedder, LangChainEmbeddings):
+        return Embedding(
+            lambda texts: Ask(embedder.embed_documents, (texts,), embedder.aembed_documents),
+            lambda text: Ask(embedder.embed_query, (text,), embedder.aembed_query),
+        )
+    if isinstance(embedder, LlamaIndexEmbedding):
+        return Embedding(
+            lambda texts: Ask(embedder.get_text_embedding_batch, (texts,), embedder.aget_text_embedding_batch),
+            lambda text: Ask(embedder.get_query_embedding, (text,), embedder.aget_query_embedding),
+        )
+    if callable(embedder):
+        return Embedding(lambda texts: Ask(embedder, (texts,)), lambda text: Ask(embedder, ([text],)), is_function=True)
+    raise InvalidInput("embedder", f"is of type {type(embedder).__name__}; give an embedding model or a function")
+
+
+def log_failure(work: str, session_id: str, error: Exception) -> None:
+    """Log a failure by its kind alone: its text may hold words of the conversation."""
+    logger.warning("%s session %r failed: %s", work, session_id, type(error).__name__)

@@ -1,0 +1,105 @@
+"""Flows that embed messages. What an embedder raises never costs a message."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from .. import units
+from ..databases import index_of
+from ..databases.protocol import Key, Rows
+from ..errors import InvalidInput
+from ..terms.texts import text_of
+from ..types import Vectors
+from ..units import Flow, Stamp
+from .application import Application, Embedding, log_failure
+
+logger = logging.getLogger(__name__)
+
+MOST_FAILURES = 3
+"""Messages that a model fails at, one after the other, until it is taken to be out of order."""
+
+
+def embed_session(app: Application, session_id: str) -> Flow[None]:
+    """Embed the messages of a session that have no embedding yet; a failure is logged, and made up for next time."""
+    if app.embedding is None:
+        return
+    try:
+        yield from embed(app.embedding, session_id)
+    except Exception as error:  # whatever the application's model raises, the messages are stored
+        log_failure("embedding", session_id, error)
+
+
+def embed(embedding: Embedding, session_id: str | None) -> Flow[None]:
+    """Embed the messages that have no embedding yet, of one session or of all."""
+    from ..core.search import embeddings
+
+    after: Key = (session_id or "", 0)
+    while rows := (yield units.read(embeddings.due, session_id, after)):
+        embedded, vectors = yield from _vectors_of(embedding, rows)
+        packed = _packed(embedded, vectors)
+        for dimensions in _new_dimensions(embedding, packed):
+            yield units.write_alone(_index_vectors, dimensions)
+        yield units.write(embeddings.store, embedded, packed)
+        after = rows[-1].session_id, rows[-1].seq
+
+
+def _vectors_of(embedding: Embedding, rows: Rows) -> Flow[tuple[Rows, Vectors]]:
+    """Return which of *rows* the model has vectors for, and those.
+
+    Where it fails at all of them together, it is asked for one by one, until so many fail that it is not the texts.
+    What it fails at has its turn again next time; a message that was all there was has had its turn.
+    """
+    try:
+        return rows, (yield embedding.texts(_texts(rows)))
+    except Exception:  # whatever the application's model raises
+        if len(rows) == 1:
+            raise
+        embedded = yield from _vectors_singly(embedding, rows)
+        if not embedded:
+            raise
+    return [row for row, _ in embedded], [vector for _, vector in embedded]
+
+
+def _vectors_singly(embedding: Embedding, rows: Rows) -> Flow[list[tuple[Any, Sequence[float]]]]:
+    embedded: list[tuple[Any, Sequence[float]]] = []
+    failures = 0
+    for row in rows:
+        try:
+            (vector,) = yield embedding.texts(_texts([row]))
+        except Exception:  # whatever the application's model raises
+            failures += 1
+            if failures == MOST_FAILURES:
+                break
+            continue
+        embedded.append((row, vector))
+        failures = 0
+    return embedded
+
+
+def _texts(rows: Rows) -> list[str]:
+    return [text_of(row.name, row.content) for row in rows]
+
+
+def _packed(rows: Rows, vectors: Vectors) -> list[bytes]:
+    from ..core.search import embeddings
+
+    if len(vectors) != len(rows):
+        raise InvalidInput("embedder", f"gave {len(vectors)} vectors for {len(rows)} texts")
+    packed = [embeddings.packed_or_empty(vector) for vector in vectors]
+    if empty := packed.count(b""):
+        logger.warning(
+            "the embedder has no vector for %d of %d messages; they are found by words alone", empty, len(rows)
+        )
+    return packed
+
+
+def _new_dimensions(embedding: Embedding, packed: Sequence[bytes]) -> set[int]:
+    new = {len(vector) // 4 for vector in packed if vector} - embedding.indexed
+    embedding.indexed |= new
+    return new
+
+
+def _index_vectors(connection: Connection, stamp: Stamp, dimensions: int) -> None:
+    index_of(connection).index_vectors(connection, dimensions)

@@ -1,0 +1,56 @@
+"""Flows that summarise sessions. What a summarizer raises never costs a message."""
+
+import inspect
+from collections.abc import Awaitable
+from contextvars import ContextVar
+
+from .. import core, units
+from ..errors import InvalidInput, shown
+from ..models import Message, Summarizer, Summary
+from ..units import Ask, Flow
+from .application import Application, log_failure
+
+
+def summarize(app: Application, session_id: str) -> Flow[None]:
+    """Summarise what has left the window of a session; a failure is logged."""
+    if app.summarizer is None:
+        return
+    try:
+        previous, messages = yield units.read(core.summaries.due, session_id, app.message_window)
+        if messages:
+            text = yield Ask(_not_again(app.summarizer, app, session_id), (previous, messages))
+            row = core.summaries.written(Summary(content=text), app.token_counter)
+            yield units.write(core.summaries.add_of, session_id, row, messages)
+    except Exception as error:  # whatever the application's function raises, the messages are stored
+        log_failure("summarizing", session_id, error)
+
+
+_summarized: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("zep_memory_plugin_summarized", default=())
+"""The sessions, each with its manager's application, whose summarizer is being called around this code."""
+
+
+def _not_again(summarizer: Summarizer, app: Application, session_id: str) -> Summarizer:
+    """Return *summarizer*, during which its session takes no messages: each would be summarised in its turn."""
+
+    def call(previous: Summary | None, messages: list[Message]) -> str | Awaitable[str]:
+        token = _summarized.set((*_summarized.get(), (id(app), session_id)))
+        try:
+            answer = summarizer(previous, messages)
+        finally:
+            _summarized.reset(token)
+        return _awaited(answer, (id(app), session_id)) if inspect.isawaitable(answer) else answer
+
+    return call
+
+
+async def _awaited(answer: Awaitable[str], session: tuple[int, str]) -> str:
+    token = _summarized.set((*_summarized.get(), session))
+    try:
+        return await answer
+    finally:
+        _summarized.reset(token)
+
+
+def refuse_summarizer(app: Application, session_id: str) -> None:
+    if (id(app), session_id) in _summarized.get():
+        raise InvalidInput("summarizer", f"writes to {shown(session_id)}, the session that it is summarizing")

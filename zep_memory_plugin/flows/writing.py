@@ -1,0 +1,59 @@
+"""Flows that write messages, and those that erase."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from .. import core, units
+from ..core.batches import Batch
+from ..models import Message
+from ..types import Metadata
+from ..units import Flow
+from .application import Application
+from .embedding import embed_session
+from .summarizing import refuse_summarizer, summarize
+
+
+def add_memory(app: Application, session_id: str, batch: Batch, user_id: str | None) -> Flow[list[Message]]:
+    """Append *batch* to a session, and let the application's functions work on it."""
+    if batch.is_empty and user_id is None:
+        core.checks.session_id(session_id)
+        return []
+    refuse_summarizer(app, session_id)
+    stored: list[Message] = yield units.write_alone(core.appending.append, session_id, batch, user_id)
+    yield from _after_write(app, session_id, stored)
+    return stored
+
+
+def replace_memory(app: Application, session_id: str, batch: Batch, user_id: str | None) -> Flow[list[Message]]:
+    """Make *batch* all that a session holds, and let the application's functions work on it."""
+    refuse_summarizer(app, session_id)
+    stored: list[Message] = yield units.write(core.replacement.replace, session_id, batch, user_id)
+    yield from _after_write(app, session_id, stored)
+    return stored
+
+
+def update_message(
+    app: Application,
+    session_id: str,
+    uuid: UUID | str,
+    metadata: Metadata | None,
+    content: str | None,
+    user_id: str | None,
+) -> Flow[Message]:
+    """Change a message, and embed it anew when its content is another."""
+    changed = yield from core.messages.change(session_id, uuid, metadata, content, user_id, app.token_counter)
+    if content is not None:
+        yield from embed_session(app, session_id)
+    return changed
+
+
+def delete_user(user_id: str) -> Flow[None]:
+    """Erase a user and everything of theirs, and give the space back."""
+    yield units.write(core.users.erase, user_id)
+    yield from core.purge.reclaim()
+
+
+def _after_write(app: Application, session_id: str, stored: Sequence[Message]) -> Flow[None]:
+    if stored:
+        yield from summarize(app, session_id)
+        yield from embed_session(app, session_id)
