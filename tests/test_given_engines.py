@@ -1,23 +1,26 @@
 """An engine of the application is used as it is and given back as it was."""
 
 import asyncio
+import inspect
 import random
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from tests.support import at_once
 from tests.support.messages import said, texts
 from tests.support.postgres import PATIENCE
-from zep_memory_plugin import InvalidInput, Message, Session, SessionManager
+from zep_memory_plugin import DatabaseUnavailable, InvalidInput, Message, Session, SessionManager
 
 SESSION = "session"
 BLOCKING = ["sqlite+pysqlite", "postgresql+psycopg"]
@@ -276,3 +279,61 @@ def test_blocking_calls_keep_no_connection_where_the_async_engine_keeps_none(pos
             assert time.monotonic() < end
 
         assert texts(manager.list_messages("s")) == ["one"]
+
+
+@pytest.mark.parametrize("given", ["sqlite+pysqlite", "sqlite+aiosqlite"])
+def test_a_caller_that_holds_the_lock_itself_is_told_so(sqlite_url: str, given: str) -> None:
+    """Rather than after 15 seconds that another process had it; and what it was amid of can still be committed."""
+
+    async def main() -> None:
+        engine = make(given + sqlite_url.removeprefix("sqlite"))
+        async with SessionManager(engine) as manager:
+            await manager.aadd_memory(SESSION, message("first"))
+            calls = [lambda: manager.aadd_memory(SESSION, message("refused")), lambda: manager.alist_messages(SESSION)]
+            if isinstance(engine, Engine):
+                with engine.connect() as connection:
+                    await refused_amid(connection, *calls)
+                    connection.commit()
+            else:
+                async with engine.connect() as connection:
+                    await refused_amid(connection, *calls)
+                    await connection.commit()
+            await manager.aadd_memory(SESSION, message("second"))
+            assert texts(await manager.alist_messages(SESSION)) == ["first", "second"]
+        assert await on(engine, lambda connection: connection.exec_driver_sql("SELECT a FROM note").all()) == [(1,)]
+        await dispose(engine)
+
+    asyncio.run(main())
+
+
+async def refused_amid(
+    connection: Connection | AsyncConnection, write: Callable[[], Any], read: Callable[[], Any]
+) -> None:
+    """Write something of the application's, and see that a write of the manager's is refused then, and no read is."""
+    for statement in ("CREATE TABLE note (a)", "INSERT INTO note VALUES (1)"):
+        sent = connection.exec_driver_sql(statement)
+        await sent if inspect.isawaitable(sent) else None
+    with pytest.raises(DatabaseUnavailable, match="its caller has open on the same engine; commit it before"):
+        await write()
+    assert len(await read()) == 1
+
+
+def test_a_thread_that_holds_the_lock_itself_is_told_so(sqlite_url: str) -> None:
+    """Of two managers on the engine as well, and not when another thread has it."""
+    engine = create_engine(sqlite_url)
+    with SessionManager(engine) as manager, SessionManager(engine) as other:
+        manager.add_memory(SESSION, message("first"))
+        with OrmSession(engine) as session:
+            session.execute(text("CREATE TABLE note (a)"))
+            session.execute(text("INSERT INTO note VALUES (1)"))
+            for one in (manager, other):
+                with pytest.raises(DatabaseUnavailable, match=r"manager\.using"):
+                    one.add_memory(SESSION, message("refused"))
+            with manager.using(session):
+                manager.add_memory(SESSION, message("second"))
+            with ThreadPoolExecutor(1) as thread:
+                waiting = thread.submit(manager.add_memory, SESSION, message("third"))
+                session.commit()
+                waiting.result(PATIENCE)
+        assert texts(manager.list_messages(SESSION)) == ["first", "second", "third"]
+    engine.dispose()

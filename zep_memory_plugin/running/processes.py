@@ -25,6 +25,7 @@ from .engines import Source
 from .loops import Loop
 from .pool import LONGEST_WAIT
 from .slots import Slots
+from .taken import Taken, taker
 from .underway import Underway, within
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class Process:
         self._pool_let_go: Pool | None = None
         self._parents: Process | None = None
         """What must not be collected in this process, as that would close the parent's connections."""
+        given = source.engine or (source.async_engine and source.async_engine.sync_engine)
+        self._taken = None if given is None else Taken.of(given)
         self._opened = Opened(source.database)
         self._slots = Slots(self._room_for_loops)
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Loop] = weakref.WeakKeyDictionary()
@@ -114,10 +117,16 @@ class Process:
         await made.begin()
         return made
 
-    def holds_up_its_locks(self) -> bool:
+    def blocks_its_loop(self) -> bool:
         """Tell whether this thread blocks an event loop of its own that has locks."""
         here = self._loop_here()
         return here is not None and here.locking
+
+    def is_amid_a_transaction(self) -> bool:
+        """Tell whether who calls has a transaction open, on the engine that was given, for which our writes wait."""
+        if self._taken is None or not self._source.database.one_writer:
+            return False
+        return self._taken.amid_a_transaction(self._source.database, taker())
 
     def prepare(self, connection: Connection) -> None:
         """Make sure that the tables are there and of our revision."""

@@ -29,12 +29,17 @@ from .processes import Process
 from .retrying import Outcome, interrupt_behind, outcome_of
 from .underway import ANYWHERE
 
-OWN_LOOP_PATIENCE = 1.0
-"""How long a blocking call waits for locks, in seconds, where the event loop that it blocks has writes under way."""
+PATIENCE_IN_VAIN = 1.0
+"""How long a unit waits for locks, in seconds, where those may be held by who waits for the unit."""
 
 CLOSED = "the manager is closed"
 LOCKED_BY_OWN_LOOP = (
     "what is to be written is locked by a write that this event loop awaits; await here, too, or block another thread"
+)
+
+LOCKED_BY_CALLER = (
+    "what is to be written is locked by a transaction that its caller has open on the same engine; "
+    "commit it before, or have both commit together by `with manager.using(connection):`"
 )
 
 P = ParamSpec("P")
@@ -173,7 +178,7 @@ class Runner:
             given = self._lent.innermost()
             if given is not None:
                 return self._only_attempt(lending.connection_of(given), unit, process)
-            return self._attempts(unit, process)
+            return self._attempts(unit, process, self._in_vain(unit, process))
         finally:
             process.underway.leave(here)
 
@@ -187,7 +192,7 @@ class Runner:
         if self._source.awaits:
             loop = await process.loop()
             token = await _entered(process, loop)
-            work = loop.start(self._attempts_awaiting(unit, process, loop))
+            work = loop.start(self._attempts_awaiting(unit, process, loop, self._in_vain(unit, process)))
             work.add_done_callback(lambda _: process.underway.leave(token))
             return await settled(work, lambda: loop.give_up(work))
         if self._source.thread_bound:
@@ -219,18 +224,18 @@ class Runner:
     async def _run_in_thread(self, unit: Unit, process: Process) -> Any:
         token = await _entered(process, ANYWHERE)
         try:
-            work = process.threads(unit).submit(self._attempts, unit, process)
+            work = process.threads(unit).submit(self._attempts, unit, process, self._in_vain(unit, process))
         except RuntimeError:  # the interpreter is shutting down, and starts no threads any more
             process.underway.leave(token)
             return self._run_unit(unit)
         work.add_done_callback(lambda _: process.underway.leave(token))
         return await settled(asyncio.wrap_future(work), work.cancel)
 
-    def _attempts(self, unit: Unit, process: Process) -> Any:
+    def _attempts(self, unit: Unit, process: Process, in_vain: str | None) -> Any:
         started, handled = time.monotonic(), sys.exc_info()[1]
         while True:
             try:
-                return self._attempt(unit, process)
+                return self._attempt(unit, process, in_vain)
             except ZepMemoryError:
                 raise
             except Exception as error:
@@ -240,11 +245,11 @@ class Runner:
                 raise interrupt
             time.sleep(self._pause_after(outcome, process))
 
-    async def _attempts_awaiting(self, unit: Unit, process: Process, loop: Loop) -> Any:
+    async def _attempts_awaiting(self, unit: Unit, process: Process, loop: Loop, in_vain: str | None) -> Any:
         started = time.monotonic()
         while True:
             try:
-                return await self._attempt_awaiting(unit, process, loop)
+                return await self._attempt_awaiting(unit, process, loop, in_vain)
             except ZepMemoryError:
                 raise
             except Exception as error:
@@ -259,55 +264,71 @@ class Runner:
             raise outcome.failure.error
         return outcome.pause
 
-    def _attempt(self, unit: Unit, process: Process) -> Any:
+    def _attempt(self, unit: Unit, process: Process, in_vain: str | None) -> Any:
         queue = process.queue if self._queues(unit) else nullcontext()
         owned = process.owns_engine
         held = Held(process.engine(), self._source.database, owned=owned, kept=self._source.in_memory)
         with queue, held as connection:
-            if self._locks(unit, process) and process.holds_up_its_locks():
-                return self._carry_out_impatiently(connection, unit, process)
-            return self._carry_out(connection, unit, process, owned=owned)
+            if self._locks(unit, process) and process.blocks_its_loop():
+                in_vain = LOCKED_BY_OWN_LOOP
+            return self._carry_out(connection, unit, process, owned=owned, in_vain=in_vain)
 
-    async def _attempt_awaiting(self, unit: Unit, process: Process, loop: Loop) -> Any:
+    async def _attempt_awaiting(self, unit: Unit, process: Process, loop: Loop, in_vain: str | None) -> Any:
         queue = loop.writers if unit.writes else nullcontext()
         async with queue, loop.turn():
             with loop.at_work(locks=self._locks(unit, process)):
                 # An AsyncConnection would switch to the driver and back again for connecting and for closing, too.
-                return await greenlet_spawn(self._carry_out_on_loop, loop, unit, process)
+                return await greenlet_spawn(self._carry_out_on_loop, loop, unit, process, in_vain)
 
-    def _carry_out_on_loop(self, loop: Loop, unit: Unit, process: Process) -> Any:
+    def _carry_out_on_loop(self, loop: Loop, unit: Unit, process: Process, in_vain: str | None) -> Any:
         given_to = None if loop.owned else loop.opened
         kept = self._source.in_memory
         engine = loop.engine.sync_engine
         with Held(engine, self._source.database, owned=loop.owned, kept=kept, given_to=given_to) as connection:
             try:
-                return self._carry_out(connection, unit, process, owned=loop.owned)
+                return self._carry_out(connection, unit, process, owned=loop.owned, in_vain=in_vain)
             finally:
                 if loop.wanted_elsewhere:
                     connection.invalidate()
 
-    def _carry_out(self, connection: Connection, unit: Unit, process: Process, *, owned: bool) -> Any:
-        """Carry out *unit*; a connection of the application, which is not *owned*, gets back as it was."""
-        with nullcontext() if owned else self._source.database.autocommit(connection, self._source.settings):
-            if not process.prepared:
-                process.prepare(connection)
-            with self._source.database.tolerant(connection) if unit.stamp.tolerant else nullcontext():
-                result = lending.operated(connection, unit)
-            if unit.writes and not owned:
-                self._source.database.confirm(connection)
-            return result
+    def _carry_out(
+        self, connection: Connection, unit: Unit, process: Process, *, owned: bool, in_vain: str | None
+    ) -> Any:
+        """Carry out *unit*; a connection of the application, which is not *owned*, gets back as it was.
 
-    def _carry_out_impatiently(self, connection: Connection, unit: Unit, process: Process) -> Any:
-        """Carry out *unit* in the thread of an event loop whose locks it keeps from being released."""
+        Where locks may be waited for *in_vain*, because who holds them waits for the unit, they are waited for only for
+        a moment, and those words say what it failed at.
+        """
+        with nullcontext() if owned else self._source.database.autocommit(connection, self._source.settings):
+            if in_vain is not None:
+                return self._carried_out_impatiently(connection, unit, process, owned=owned, in_vain=in_vain)
+            return self._carried_out(connection, unit, process, owned=owned)
+
+    def _carried_out_impatiently(
+        self, connection: Connection, unit: Unit, process: Process, *, owned: bool, in_vain: str
+    ) -> Any:
         try:
-            with self._source.database.impatient(connection, OWN_LOOP_PATIENCE):
-                return self._carry_out(connection, unit, process, owned=True)
+            with self._source.database.impatient(connection, PATIENCE_IN_VAIN):
+                return self._carried_out(connection, unit, process, owned=owned)
         except ZepMemoryError:
             raise
         except Exception as error:
             if not self._source.database.failure(error).locked_out:
                 raise
-        raise DatabaseUnavailable(LOCKED_BY_OWN_LOOP)
+        raise DatabaseUnavailable(in_vain)
+
+    def _carried_out(self, connection: Connection, unit: Unit, process: Process, *, owned: bool) -> Any:
+        if not process.prepared:
+            process.prepare(connection)
+        with self._source.database.tolerant(connection) if unit.stamp.tolerant else nullcontext():
+            result = lending.operated(connection, unit)
+        if unit.writes and not owned:
+            self._source.database.confirm(connection)
+        return result
+
+    def _in_vain(self, unit: Unit, process: Process) -> str | None:
+        """Return what to say when *unit* waits in vain because its caller has locks, or None where it has none."""
+        return LOCKED_BY_CALLER if self._locks(unit, process) and process.is_amid_a_transaction() else None
 
     def _locks(self, unit: Unit, process: Process) -> bool:
         """Tell whether *unit* may hold locks over several statements."""
