@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.colours import BACKENDS, Backend, Caller
+from tests.support.colours import DRIVERS, Backend, Caller
 from tests.support.messages import FIXED
 from tests.support.postgres import PostgresServer, start_server
 from tests.support.shared_database import SharedDatabase
@@ -75,9 +75,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
+@pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Return every database, driver and colour in turn."""
+    """Return one backend of every driver, which is each colour on each database."""
     return request.param
 
 

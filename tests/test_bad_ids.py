@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.colours import DRIVERS, Backend, Caller
+from tests.support.colours import ONE_EACH, Backend, Caller
 from tests.support.messages import FIXED, said, texts
 from zep_memory_plugin import (
     InvalidInput,
@@ -14,9 +14,9 @@ from zep_memory_plugin import (
 )
 
 
-@pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)
+@pytest.fixture(params=ONE_EACH, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Return one backend of every driver."""
+    """Return one backend for each database and each colour: every driver is asked after the same checks."""
     return request.param
 
 

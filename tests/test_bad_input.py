@@ -5,14 +5,14 @@ from datetime import datetime
 import pytest
 
 from tests.conftest import OpenMemory, Refuses
-from tests.support.colours import DRIVERS, Backend, Caller
+from tests.support.colours import ONE_EACH, Backend, Caller
 from tests.support.messages import FIXED, said
 from zep_memory_plugin import DatabaseUnavailable, InvalidInput, Message, Session, SessionManager, ToolCall, User
 
 
-@pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)
+@pytest.fixture(params=ONE_EACH, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Return one backend of every driver."""
+    """Return one backend for each database and each colour: every driver is asked after the same checks."""
     return request.param
 
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.colours import Caller
+from tests.support.colours import Caller, on_every_backend
 from tests.support.messages import FIXED, numbered, said, texts
 from zep_memory_plugin import (
     InvalidInput,
@@ -17,6 +17,8 @@ from zep_memory_plugin import (
     Summary,
     User,
 )
+
+pytestmark = on_every_backend
 
 
 def test_an_update_of_a_message_merges_metadata_and_leaves_everything_else(memory: Caller) -> None:

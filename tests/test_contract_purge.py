@@ -18,7 +18,7 @@ from tests.support.postgres import wait_for_a_lock
 from tests.support.tables import Tables
 from zep_memory_plugin import InvalidInput, Message, PurgeReport, Session, SessionManager, SessionNotFound, Summary
 
-DEADLINE = 20.0  # seconds
+DEADLINE = 60.0  # seconds
 CANARY = "the cat sat on the canary 7c1f"
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.colours import Caller
+from tests.support.colours import Caller, on_every_backend
 from tests.support.messages import said, texts
 from zep_memory_plugin import (
     InvalidInput,
@@ -18,6 +18,8 @@ from zep_memory_plugin import (
     User,
     UserNotFound,
 )
+
+pytestmark = on_every_backend
 
 
 @pytest.mark.parametrize("metadata", [{"topic": "tea", "system": {"entities": []}}, {}, None])

@@ -21,7 +21,7 @@ from zep_memory_plugin import DatabaseUnavailable, Message, SessionManager
 from zep_memory_plugin.running.retrying import DEADLINE
 
 SESSION = "session"
-PATIENCE = 20.0  # seconds until a test gives up waiting for what should come at once
+PATIENCE = 60.0  # seconds until a test gives up waiting for what should come at once
 
 
 def messages(count: int = 2, size: int = 5) -> list[Message]:

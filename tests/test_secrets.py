@@ -28,7 +28,7 @@ from zep_memory_plugin import (
 
 CANARY = "canary-7c1f"
 PASSWORD = "hunter2-7c1f"
-DEADLINE = 20.0  # seconds
+DEADLINE = 60.0  # seconds
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda backend: backend.name)

@@ -14,7 +14,7 @@ from tests.support.messages import said
 from tests.support.moments import statements
 from zep_memory_plugin import SessionManager, SessionNotFound
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def embedded(texts: list[str]) -> list[list[float]]:

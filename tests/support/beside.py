@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 """Seconds after which nothing more is waited for."""
 
 POSTGRES_LOCKED = """

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
+import pytest
+
 from tests.support.tables import Tables
 from zep_memory_plugin import SessionManager
 
@@ -156,3 +158,6 @@ DRIVERS = [backend for backend in BACKENDS if backend.name in ("sqlite-sync", "a
 
 ONE_EACH = [backend for backend in DRIVERS if backend.name in ("sqlite-sync", "asyncpg")]
 """One backend for each database and each colour, for what takes long and is decided before a driver is asked."""
+
+on_every_backend = pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
+"""For the contract that all others build on: each colour of each driver, in memory too."""

@@ -14,7 +14,7 @@ import psycopg
 
 from tests.support.installation import Account
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which it should answer."""
 
 MISSING = (

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from tests.support.cluster import Cluster
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which nothing more is waited for."""
 
 
