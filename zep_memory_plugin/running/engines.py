@@ -77,6 +77,11 @@ class Source:
         return Settings(self.url, self.durability, self.pooler)
 
     @property
+    def given(self) -> Engine | None:
+        """The application's engine, or what is behind the one that it awaits."""
+        return self.async_engine.sync_engine if self.async_engine is not None else self.engine
+
+    @property
     def in_memory(self) -> bool:
         """Whether the database lives only in one connection."""
         return self.database.in_memory(self.url)

@@ -73,8 +73,7 @@ class Process:
         self._pool_let_go: Pool | None = None
         self._parents: Process | None = None
         """What must not be collected in this process, as that would close the parent's connections."""
-        given = source.engine or (source.async_engine and source.async_engine.sync_engine)
-        self._taken = None if given is None else Taken.of(given)
+        self._taken = None if source.given is None else Taken.of(source.given)
         self._opened = Opened(source.database)
         self._slots = Slots(self._room_for_loops)
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Loop] = weakref.WeakKeyDictionary()
@@ -186,7 +185,7 @@ class Process:
 
     def child(self) -> "Process":
         """Return what belongs to the process that was forked from this one: the same source, and nothing else."""
-        given = self._source.engine or (self._source.async_engine and self._source.async_engine.sync_engine)
+        given = self._source.given
         child = Process(self._source)
         if self._source.in_memory and (given is not None or self._engine is not None):
             child.underway.refuse(OF_THE_PARENT)
