@@ -56,8 +56,11 @@ def test_agents_with_memory_pass_the_tests_of_langchain(
     without = ran(sources, "left_out", TESTS, LEFT_OUT, "--ignore", OF_A_PROVIDER, "-n", "0")
     with_memory = ran(sources, "stored_agents", TESTS, LEFT_OUT, "--ignore", OF_A_PROVIDER, "-n", "0")
 
-    assert failures(with_memory) - failures(without) == set(), with_memory.stdout[-20_000:]
     assert len(re.findall(r"\d+ passed", with_memory.stdout)) == 1
+    ours = failures(with_memory) - failures(without)
+    if ours:  # some of them measure how long they take: what fails for us fails again
+        again = ran(sources, "stored_agents", sorted(ours), LEFT_OUT, "-n", "0")
+        assert again.returncode == 0, again.stdout[-20_000:]
 
 
 def failures(done: subprocess.CompletedProcess[str]) -> set[str]:
