@@ -1,15 +1,17 @@
-// Runs beside a node_modules with @getzep/zep-js 0.10.0: `node rows.mjs URL`.
+// Runs beside a node_modules with @getzep/zep-js 0.10.0: `node rows.mjs URL`. ZEP_API_KEY is a token of the server,
+// on whose database `seeds.py` has planted something.
 // Each function is a row of the conformance table. Prints a JSON object on each line: its id, and what went wrong or null.
 
 import { randomUUID as fresh } from "node:crypto";
 import assert from "node:assert/strict";
 import zep from "@getzep/zep-js";
 
-const { ZepClient, Session, Memory, Message, MemorySearchPayload, APIError, NotFoundError } = zep;
+const { ZepClient, Session, Memory, Message, MemorySearchPayload, APIError, AuthenticationError, NotFoundError } = zep;
 const url = process.argv[2];
 const warnings = [];
 console.warn = (...words) => warnings.push(words.join(" "));
-const client = await ZepClient.init(url);
+const key = process.env.ZEP_API_KEY;
+const client = await ZepClient.init(url, key);
 const { memory, message, user } = client;
 
 const session = (session_id, metadata, user_id) => memory.addSession(new Session({ session_id, metadata, user_id }));
@@ -137,10 +139,32 @@ const rows = {
     assert.equal((await said(id, 40)).length, 30);
     await refused(() => memory.getMemory(id, -1));
   },
+  async m5() {
+    const remembered = async (lastn) => {
+      const { messages, summary } = await memory.getMemory("typescript-summarized", lastn);
+      return [summary.content, messages.map((each) => each.content)];
+    };
+    assert.deepEqual(await remembered(), ["28 messages", ["28", "29"]]);
+    assert.deepEqual(await remembered(20), ["28 messages", numbers(30).slice(10)]);
+  },
   async m6() {
     const [id, known] = [fresh(), fresh()];
     await add(id, ["old"], { uuid: known });
     await add(id, ["new"], { uuid: known });
+    assert.deepEqual(await said(id), ["new"]);
+  },
+  async m7() {
+    const [one, two, known] = [fresh(), fresh(), fresh()];
+    await add(one, ["one"], { uuid: known });
+    await add(two, ["two"], { uuid: known });
+    assert.deepEqual([await said(one), await said(two)], [["one"], ["two"]]);
+  },
+  async m8() {
+    const [id, known] = [fresh(), fresh()];
+    await add(id, ["old"], { uuid: known });
+    await memory.deleteMemory(id);
+    await add(id, ["new"]);
+    await add(id, ["again"], { uuid: known });
     assert.deepEqual(await said(id), ["new"]);
   },
   async m9() {
@@ -149,6 +173,11 @@ const rows = {
     assert.deepEqual(await said(id), []);
   },
   m10: async () => assert.deepEqual(await said(fresh()), []),
+  async m11() {
+    const id = fresh();
+    await add(id, ["hi"], { created_at: "2020-01-01T00:00:00Z" });
+    assert.equal((await memory.getMemory(id)).messages[0].created_at, "2020-01-01T00:00:00Z");
+  },
   async m12() {
     const id = fresh();
     assert.equal(await add(id, []), "OK");
@@ -197,6 +226,26 @@ const rows = {
     assert.deepEqual([after.uuid, after.created_at, after.metadata], [before.uuid, before.created_at, { a: 1 }]);
     assert.deepEqual(await said(before.session_id), ["new"]);
   },
+  d4: async () => assert.deepEqual(await said("typescript-revived", 40), ["new"]),
+  async d5() {
+    await refused(() => update("typescript-purged", { a: 1 }), NotFoundError);
+    await session("typescript-purged");
+    assert.deepEqual(await said("typescript-purged"), []);
+  },
+  async d6() {
+    const deadline = Date.now() + 60_000; // the purge at the start of a server is beside its first answers
+    while (await session("typescript-deleted").then(() => false, () => true)) {
+      assert(Date.now() < deadline, "nothing is purged");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  },
+  async l1() {
+    for (const _ of numbers(3)) await session(fresh());
+    const every = await ids();
+    const listed = async (...page) => (await memory.listSessions(...page)).map((each) => each.session_id);
+    assert.deepEqual([await listed(0), await listed(2, 0)], [every, every.slice(0, 2)]);
+    assert.deepEqual(await listed(2, 2 ** 40), []);
+  },
   async l2() {
     await gaps();
     const every = await ids();
@@ -242,6 +291,10 @@ const rows = {
     const where = { jsonpath: '$.foo ? (@ == "baz")' };
     assert.deepEqual(await search({ metadata: { where } }), ["nothing of it"]);
     await refused(() => search({}));
+  },
+  async a1() {
+    await refused(async () => (await ZepClient.init(url)).memory.listSessions(), AuthenticationError);
+    await refused(async () => (await ZepClient.init(url, `${key}x`)).memory.listSessions(), AuthenticationError);
   },
   async h1() {
     assert.deepEqual(warnings, []);

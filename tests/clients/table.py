@@ -43,6 +43,7 @@ ROWS = {
     "m2": ("messages keep the order in which they came", "kept"),
     "m3": ("a memory is the newest 12 messages", "kept"),
     "m4": ("lastn is the newest N; a negative one is the client's fault", "mended"),
+    "m5": ("a summary comes with the messages after it, or with the newest N", "kept"),
     "m6": ("a known uuid gets the new content", "chosen"),
     "m7": ("the uuid of another session is a message of its own", "mended"),
     "m8": ("the uuid of a deleted message stays deleted", "chosen"),
@@ -58,6 +59,9 @@ ROWS = {
     "d1": ("what is deleted is nowhere to be seen", "kept"),
     "d2": ("deleting twice, or the unknown, is not found", "kept"),
     "d3": ("a write after a deletion brings the session back without the old messages", "kept"),
+    "d4": ("a purge leaves a session that was brought back, and its new messages", "kept"),
+    "d5": ("after a purge an id is free, and no update finds it", "kept"),
+    "d6": ("a server purges when it starts", "kept"),
     "l1": ("a listing is in the order of ids, and goes on after one", "kept"),
     "l2": ("each session comes exactly once", "mended"),
     "l3": ("also while sessions are deleted on the way", "kept"),
@@ -65,8 +69,13 @@ ROWS = {
     "u7": ("erasing a user erases their sessions at once", "kept"),
     "u8": ("the sessions of a user have ids and an order", "mended"),
     "q": ("search: filters, nested groups, limits, MMR, dates, no query", "mended"),
+    "a1": ("without a good token nothing is let in", "kept"),
     "h1": ("the version is taken without a warning", "kept"),
 }
+
+
+SERVED = ("d6", "a1")
+"""What only a server can do."""
 
 
 def table_of(seen: Mapping[str, Mapping[str, str | None]]) -> str:

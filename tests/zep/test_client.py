@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.seeds import plant
 from tests.clients.serving import free_port, served
-from tests.clients.table import ROWS
+from tests.clients.table import ROWS, SERVED
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.server import new_token
 from zep_memory_plugin.zep import APIError, AuthError, Memory, Message, NotFoundError, Session, ZepClient
@@ -30,17 +32,21 @@ def client(database_url: str) -> Iterator[ZepClient]:
 def judged(where: str) -> dict[str, str | None]:
     """Return what the rows say of our client: a problem, or None."""
     command = [sys.executable, ROWS_SCRIPT, where, "zep_memory_plugin.zep"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    environment = os.environ | ({"ZEP_API_KEY": new_token(SECRET)} if where.startswith("http") else {})
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110, env=environment)
     assert ended.returncode == 0, ended.stderr
     return {line["row"]: line["problem"] for line in map(json.loads, ended.stdout.splitlines())}
 
 
 def test_every_row_holds_without_a_server(database_url: str) -> None:
-    assert judged(database_url) == dict.fromkeys(ROWS)
+    plant(database_url)
+
+    assert judged(database_url) == {row: None for row in ROWS if row not in SERVED}
 
 
 def test_every_row_holds_over_http(sqlite_url: str) -> None:
-    with served(sqlite_url) as (url, _):
+    plant(sqlite_url)
+    with served(sqlite_url, ZEP_AUTH_SECRET=SECRET) as (url, _):
         assert judged(url) == dict.fromkeys(ROWS)
 
 
