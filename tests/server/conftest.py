@@ -26,7 +26,7 @@ def open_server(manager: SessionManager) -> Iterator[OpenServer]:
 
     def open_server(**settings: Any) -> TestClient:
         app = create_app(Settings(**{"purge_every": None, **settings}), manager)
-        client = TestClient(app, base_url="http://server/api/v1", raise_server_exceptions=False)
+        client = TestClient(app, base_url="http://127.0.0.1/api/v1", raise_server_exceptions=False)
         opened.append(client.__enter__())
         return opened[-1]
 

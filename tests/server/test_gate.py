@@ -13,12 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.server.conftest import OpenServer
+from tests.support.messages import said
 from zep_memory_plugin import DatabaseUnavailable, SessionManager
 from zep_memory_plugin.server import Settings, create_app, new_token
 from zep_memory_plugin.server.logs import JsonLines
 
 SECRET = "a secret that nobody guesses, of 32 bytes and more"
-HEALTH = "http://server/healthz"
+HEALTH = "http://127.0.0.1/healthz"
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_health_is_one_dot_whoever_asks(guarded: TestClient) -> None:
     assert (answer.status_code, answer.text) == (200, ".")
 
 
-@pytest.mark.parametrize("path", ["/sessions", "/nix", "http://server/healthz", "http://server/", "/sessions/a"])
+@pytest.mark.parametrize("path", ["/sessions", "/nix", "http://127.0.0.1/healthz", "http://127.0.0.1/", "/sessions/a"])
 @pytest.mark.parametrize("secret", [None, SECRET])
 def test_every_answer_says_its_version(open_server: OpenServer, secret: str | None, path: str) -> None:
     version = open_server(secret=secret).get(path).headers["x-zep-version"]
@@ -79,7 +80,7 @@ def test_without_a_good_token_nothing_is_let_in(guarded: TestClient, headers: di
     "path", ["//api/v1/sessions", "/%61pi/v1/sessions", "/api/v1//sessions", "/x/../api/v1/sessions"]
 )
 def test_no_other_way_to_write_a_path_leads_around_the_token(guarded: TestClient, path: str) -> None:
-    assert guarded.get(f"http://server{path}").status_code in (401, 404)
+    assert guarded.get(f"http://127.0.0.1{path}").status_code in (401, 404)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,38 @@ def test_no_other_way_to_write_a_path_leads_around_the_token(guarded: TestClient
 )
 def test_a_good_token_may_do_everything(guarded: TestClient, headers: dict) -> None:
     assert guarded.get("/sessions", headers=headers).json() == []
+
+
+@pytest.mark.parametrize("path", ["/sessions", "http://127.0.0.1/admin/", "http://127.0.0.1/openapi.json"])
+def test_without_tokens_the_server_goes_by_no_name_but_its_machines(open_server: OpenServer, path: str) -> None:
+    """A page may give its own name the address of this machine, and would then be a part of this server."""
+    server = open_server()
+
+    for ours in ("127.0.0.1", "localhost", "LOCALHOST:8000", "[::1]:8000"):
+        assert server.get(path, headers={"host": ours}).status_code == 200
+    for strange in ("evil.example", "127.0.0.1.evil.example:8000", "localhost@evil.example", "10.0.0.1", "[::1", ""):
+        answer = server.get(path, headers={"host": strange})
+        assert (answer.status_code, answer.text.split(",")[0]) == (403, "without tokens")
+
+
+def test_nothing_is_written_by_a_strange_name(server: TestClient, manager: SessionManager) -> None:
+    manager.add_memory("a", said("one"))
+    strange = {"host": "evil.example"}
+
+    assert server.post("/sessions", json={"session_id": "b"}, headers=strange).status_code == 403
+    assert server.delete("/sessions/a/memory", headers=strange).status_code == 403
+    assert [session.session_id for session in manager.list_sessions()] == ["a"]
+
+
+@pytest.mark.parametrize("settings", [{"secret": SECRET}, {"anonymous": True}, {"host": "10.0.0.1"}], ids=str)
+def test_where_anybody_may_ask_or_shows_a_token_a_name_does_not_matter(open_server: OpenServer, settings: dict) -> None:
+    headers = {"host": "memory.example", **bearer(new_token(SECRET))}
+
+    assert open_server(**settings).get("/sessions", headers=headers).json() == []
+
+
+def test_health_is_answered_by_any_name(server: TestClient) -> None:
+    assert server.get(HEALTH, headers={"host": "probe.example"}).text == "."
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'"x"', b"1" * 5000])
@@ -123,6 +156,13 @@ def test_a_body_that_is_too_large_is_refused(open_server: OpenServer, chunked: b
     assert answer.text.startswith("request body too large")
 
 
+def test_a_body_of_6_megabytes_is_refused_as_zep_does(server: TestClient) -> None:
+    answer = server.post("/sessions/a/memory", json={"messages": [{"role": "human", "content": "x" * 6_000_000}]})
+
+    assert (answer.status_code, answer.text[:22]) == (413, "request body too large")
+    assert server.get("/sessions").json() == []
+
+
 def test_the_wrong_verb_and_an_unknown_path_are_refused(server: TestClient) -> None:
     wrong = server.delete("/sessions/a")
     unknown = server.get("/nix")
@@ -134,7 +174,7 @@ def test_the_wrong_verb_and_an_unknown_path_are_refused(server: TestClient) -> N
 def test_a_database_that_is_away_is_said_so(tmp_path: Path) -> None:
     app = create_app(Settings(database=f"sqlite:///{tmp_path / 'missing' / 'zep.db'}", purge_every=None))
 
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://127.0.0.1") as client:
         answer = client.get("/api/v1/sessions")
 
     assert (answer.status_code, answer.text) == (503, "the database is not available\n")

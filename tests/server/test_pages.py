@@ -498,16 +498,6 @@ def test_an_older_browser_is_believed_its_origin(manager: SessionManager, origin
         assert client.post("/session/delete", data={"id": "a"}).status_code == status
 
 
-def test_without_tokens_the_server_goes_by_no_name_but_its_machines(manager: SessionManager) -> None:
-    """A page may give its own name the address of this machine, and would then be one of ours."""
-    with browser(manager) as client:
-        assert client.get("/", headers={"host": "evil.example"}).status_code == 403
-        assert client.get("/", headers={"host": "localhost:8000"}).status_code == 200
-        assert client.get("/", headers={"host": "[::1]:8000"}).status_code == 200
-    with browser(manager, "anything", anonymous=True, host="0.0.0.0") as client:
-        assert client.get("/").status_code == 200
-
-
 def test_a_form_that_is_too_large_is_refused(manager: SessionManager) -> None:
     with browser(manager, max_request_size=1000) as client:
         answer = client.post("/session/delete", data={"id": "x" * 2000})

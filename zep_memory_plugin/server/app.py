@@ -12,11 +12,12 @@ from .. import SessionManager, __version__
 from . import failures
 from .layers.access import Access
 from .layers.envelope import Envelope
+from .layers.names import HEALTH, OwnNames
 from .layers.paths import API, WrittenPaths
 from .layers.sizes import Sizes
 from .pages import create_pages
 from .routes import memory, messages, sessions, users
-from .settings import Settings
+from .settings import Settings, is_loopback
 from .walks import Walks
 
 PAGES = "/admin"
@@ -45,7 +46,7 @@ def create_app(settings: Settings | None = None, manager: SessionManager | None 
         app.include_router(routes.router, prefix=API)
     app.mount(PAGES, create_pages(served, chosen))
     app.get(PAGES, include_in_schema=False)(_to_pages)
-    app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)(_health)
+    app.api_route(HEALTH, methods=["GET", "HEAD"], include_in_schema=False)(_health)
     failures.register(app)
     _surround(app, chosen)
     return app
@@ -56,6 +57,8 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Sizes, largest=settings.max_request_size)
     if settings.secret is not None:
         app.add_middleware(Access, secret=settings.secret)
+    elif not settings.anonymous and is_loopback(settings.host):
+        app.add_middleware(OwnNames)
     app.add_middleware(WrittenPaths)
     app.add_middleware(Envelope)
 

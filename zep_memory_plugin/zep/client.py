@@ -49,7 +49,7 @@ class ZepClient:
 
         if isinstance(database, str):
             self._owned = database = SessionManager(database)
-        return httpx.ASGITransport(create_app(Settings(purge_every=None), database))
+        return httpx.ASGITransport(create_app(Settings(anonymous=True, purge_every=None), database))
 
     def _check(self, url: str) -> None:
         try:

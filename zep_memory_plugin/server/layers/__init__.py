@@ -1,1 +1,1 @@
-"""What every request passes on its way to a route, from the outside in: `envelope`, `paths`, `access`, `sizes`."""
+"""What every request passes, from the outside in: `envelope`, `paths`, `access` or `names`, `sizes`."""

@@ -5,21 +5,21 @@ one. So
 
 1. a request that changes something has to come from a page of ours: browsers say so in `Sec-Fetch-Site`, or else in
    `Origin`, and no page can make them say otherwise;
-2. the cookie is `SameSite=Strict`, so that it does not come along from elsewhere at all;
-3. where nobody is asked for a token, the server goes by the names of this machine alone, as a page may give its own
-   name the address of this machine.
+2. the cookie is `SameSite=Strict`, so that it does not come along from elsewhere at all.
+
+That a page does not give its own name the address of this machine is for `layers.names` to see to.
 """
 
 from datetime import UTC, datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import jwt
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..settings import Settings, is_loopback
+from ..settings import Settings
 from ..tokens import ALGORITHM
 
 COOKIE = "zep_pages"
@@ -62,8 +62,6 @@ class Gate:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if not self._is_by_a_name_of_ours(headers):
-            return PlainTextResponse("without tokens, this server answers to the names of its machine alone\n", 403)
         if scope["method"] not in _CHANGES_NOTHING and not is_of_a_page_of_ours(headers):
             return PlainTextResponse("this form is on no page of this server\n", 403)
         secret = self._settings.secret
@@ -71,20 +69,14 @@ class Gate:
             return None
         return _to_login(scope, headers)
 
-    def _is_by_a_name_of_ours(self, headers: Headers) -> bool:
-        """Tell whether *headers* name this machine, where only who is on it may come in unasked."""
-        settings = self._settings
-        if settings.secret is not None or settings.anonymous or not is_loopback(settings.host):
-            return True
-        return is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or "")
-
 
 def is_of_a_page_of_ours(headers: Headers) -> bool:
     """Tell whether a browser says that a request comes from a page of this server."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "nowhere")
+    host = headers.get("host", "")
+    return headers.get("origin") in (f"http://{host}", f"https://{host}")
 
 
 def is_let_in(headers: Headers, secret: str) -> bool:
