@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, manager: SessionManager | None 
     )
     app.state.manager, app.state.settings, app.state.walks = served, chosen, Walks()
     for routes in (sessions, memory, messages, users):
-        app.include_router(routes.router, prefix=API)
+        app.include_router(routes.router, prefix=API, responses=failures.DESCRIBED)
     app.mount(PAGES, create_pages(served, chosen))
     app.get(PAGES, include_in_schema=False)(_to_pages)
     app.api_route(HEALTH, methods=["GET", "HEAD"], include_in_schema=False)(_health)

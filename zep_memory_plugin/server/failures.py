@@ -1,6 +1,7 @@
 """What becomes of an error: a status and plain text, in the words of Zep's own server where it has any."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +23,12 @@ from .layers.envelope import VERSION
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = {"retry-after": "1"}
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+    for status, description in (("4XX", "What was wrong."), (503, "The database is not available; try again."))
+}
+"""The answers to what fails, as the OpenAPI description has them."""
 
 
 def register(app: FastAPI) -> None:
