@@ -34,6 +34,8 @@ def of_one_user(manager: M, user_id: str) -> M:
     known = getattr(manager, "_tenant", None)
     view._tenant = Tenant(checks.user_id(user_id) if known is None else _of(known, user_id))
     kind: Any = type(manager)
+    if known is None:
+        view._runner = view._runner.of_user(view._tenant)
     view.__class__ = _kind_of(kind) if known is None else kind
     return view  # type: ignore[no-any-return]  # of a class that is made here
 

@@ -56,6 +56,8 @@ class Unit:
     writes: bool = False
     in_transaction: bool = False
     stamp: Stamp = field(default_factory=Stamp)
+    user_id: str | None = None
+    """The tenant for whom it is, so that the database itself can hold it to what is theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 import pytest
@@ -28,6 +28,10 @@ class Caller(Protocol):
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         """Return the twin of *method* that this colour calls."""
+        ...
+
+    def of(self, view: Callable[[SessionManager], SessionManager]) -> Self:
+        """Return a caller of a *view* of the manager, which this caller closes."""
         ...
 
     def together(self, method: str, arguments: Iterable[Arguments], allowed: Allowed = ()) -> list[Any]:
@@ -66,6 +70,9 @@ class SyncCaller:
         with ThreadPoolExecutor(len(calls)) as threads:
             return list(threads.map(call, calls))
 
+    def of(self, view: Callable[[SessionManager], SessionManager]) -> Self:
+        return type(self)(view(self.manager), self.tables)
+
     def close(self) -> None:
         self.tables.close()
         self.manager.close()
@@ -74,10 +81,10 @@ class SyncCaller:
 class AsyncCaller:
     """Runs the async methods on one event loop, and several at once as tasks."""
 
-    def __init__(self, manager: SessionManager, tables: Tables) -> None:
+    def __init__(self, manager: SessionManager, tables: Tables, runner: asyncio.Runner | None = None) -> None:
         self.manager = manager
         self.tables = tables
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner() if runner is None else runner
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         twin = getattr(self.manager, f"a{method}")
@@ -101,6 +108,9 @@ class AsyncCaller:
             return await asyncio.gather(*(call(given) for given in arguments))
 
         return self._runner.run(gather())
+
+    def of(self, view: Callable[[SessionManager], SessionManager]) -> Self:
+        return type(self)(view(self.manager), self.tables, self._runner)
 
     def close(self) -> None:
         self.tables.close()

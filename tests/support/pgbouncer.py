@@ -39,10 +39,10 @@ class PgBouncer:
         self._account = Account.choose()
         self._directory = self._account.make_directory()
         self._port = _free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{self._port}{self._target.path}"
+        self.url = f"postgresql://{self._target.username}@127.0.0.1:{self._port}{self._target.path}"
 
     def __enter__(self) -> Self:
-        self._write("users", '"postgres" ""\n')
+        self._write("users", f'"{self._target.username}" ""\n')
         self._write("ini", self._settings())
         self._process = subprocess.Popen(
             [program(), str(self._directory / "ini")],
@@ -65,7 +65,7 @@ class PgBouncer:
     def _settings(self) -> str:
         database, host = self._target.path.lstrip("/"), self._target.hostname
         return (
-            f"[databases]\n{database} = user=postgres host={host} port={self._target.port}\n"
+            f"[databases]\n{database} = user={self._target.username} host={host} port={self._target.port}\n"
             f"[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={self._port}\nunix_socket_dir=\n"
             f"auth_type=any\nauth_file={self._directory}/users\npool_mode=transaction\n"
             f"default_pool_size={self._servers}\nlogfile={self._directory}/log\npidfile={self._directory}/pid\n"

@@ -1,6 +1,7 @@
 """`zep-memory schema`: the statements that create the tables."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from sqlalchemy import create_mock_engine, insert
 from sqlalchemy.schema import ExecutableDDLElement
 
+from ..databases.postgresql import guarding
 from ..errors import InvalidInput
 from ..running import schema as tables_in_use
 from ..tables import metadata, schema_version, tables_of
@@ -26,12 +28,21 @@ def schema(
         int | None,
         typer.Option("--partitions", min=1, max=1024, help="Partition the tables of Postgres by session."),
     ] = None,
+    rls: Annotated[
+        bool, typer.Option("--rls", help="Print the policies that hold each tenant to what is theirs instead.")
+    ] = False,
 ) -> None:
     """Print the statements that create the tables, for who is not to let a program do that."""
-    if partitions is not None and kind is not Kind.postgresql:
-        raise InvalidInput("--partitions", "is for Postgres alone")
-    for statement in statements(kind.value, partitions):
+    for option, is_given in (("--partitions", partitions is not None), ("--rls", rls)):
+        if is_given and kind is not Kind.postgresql:
+            raise InvalidInput(option, "is for Postgres alone")
+    for statement in policies() if rls else statements(kind.value, partitions):
         print(f"{statement};\n")
+
+
+def policies() -> Sequence[str]:
+    """Return what guards the tables of Postgres, so that a tenant reaches no row but their own."""
+    return guarding.policies()
 
 
 def statements(kind: str, partitions: int | None = None) -> list[str]:

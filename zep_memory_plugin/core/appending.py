@@ -179,7 +179,8 @@ def _taken(connection: Connection, stamp: Stamp, request: Append) -> Row[Any]:
     if taken is not None:
         row: Row[Any] = taken
         return row
-    if not session_rows.begin(connection, stamp, request.session_id, request.user_id) and expected:
+    begun = session_rows.begin(connection, stamp, request.session_id, request.user_id)
+    if not begun and (expected or isinstance(request.user_id, ownership.Tenant)):  # whom the database may hide it from
         session_rows.expect(session_rows.lock(connection, request.session_id), stamp, request.expected_revision)
     return _taken(connection, stamp, request)
 

@@ -124,7 +124,7 @@ def fork(
     origin = session_rows.lock_live(connection, source, user_id)
     until: int = origin.last_seq if until_uuid is None else seq_of(connection, source, until_uuid)
     if not _create_fork(connection, stamp, target, origin, until):
-        taken = session_rows.lock(connection, target)
+        taken = session_rows.lock_taken(connection, target)
         if taken.uuid != stamp.uuid:
             raise SessionExists(target, deleted=taken.deleted_at is not None)
         return session_rows.get(connection, target)

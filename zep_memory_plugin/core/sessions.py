@@ -121,7 +121,7 @@ def _ensure_user(connection: Connection, stamp: Stamp, user_id: str | None, crea
 
 def _complete(connection: Connection, stamp: Stamp, session: Session, exist_ok: bool) -> None:
     """Merge *session* into the stored one, unless that is what an earlier attempt has stored."""
-    stored = lock(connection, session.session_id)
+    stored = lock_taken(connection, session.session_id)
     if stored.uuid == stamp.uuid or (stamp.attempt > 1 and stored.added_at == stamp.now):
         return
     if not exist_ok and (stored.added_at is not None or stored.deleted_at is not None):
@@ -349,6 +349,19 @@ def lock(connection: Connection, session_id: str, user_id: str | None = None) ->
         raise SessionNotFound(session_id)
     ownership.check(session_id, row.user_id, checks.optional_user_id(user_id))
     return row
+
+
+def lock_taken(connection: Connection, session_id: str) -> Row[Any]:
+    """Lock the session under an id that is taken.
+
+    Raises:
+        SessionExists: the database hides it from the user.
+    """
+    try:
+        return lock(connection, session_id)
+    except SessionNotFound:
+        pass
+    raise SessionExists(session_id, deleted=False)
 
 
 def lock_live(connection: Connection, session_id: str, user_id: str | None = None) -> Row[Any]:

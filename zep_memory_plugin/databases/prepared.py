@@ -27,6 +27,9 @@ from ..tables import Processor
 from .lending import is_lent
 from .protocol import Send
 
+WATCHED = "zep_memory_watched"
+"""The key under which a connection says that an event of its own changes what is sent."""
+
 Processors = Sequence[tuple[int, Processor]]
 """What values need, by their positions; those that need nothing are left out."""
 
@@ -140,7 +143,7 @@ def sender(connection: Connection) -> Send:
     Where someone watches what is sent, by an event or a log, that is SQLAlchemy after all; also on a connection that
     the application lends, whose transaction SQLAlchemy has to know.
     """
-    if is_lent(connection):
+    if is_lent(connection) or WATCHED in connection.info:
         return _watched(connection)
     watchers = connection.engine.dispatch
     if watchers.before_cursor_execute or watchers.after_cursor_execute:

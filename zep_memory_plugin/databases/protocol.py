@@ -15,6 +15,7 @@ from ..errors import InvalidInput, ZepMemoryError
 from ..moments import hour_of
 from ..types import Durability, JsonScalar, Pooler, RebuildProgress
 from ..units import Flow
+from .naming import PLAIN, Names
 from .postings import Postings, Span
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Settings:
     url: URL
     durability: Durability
     pooler: Pooler = "auto"
+    names: Names = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +354,10 @@ class Database(Protocol):
     def begin(self, connection: Connection, send: Send) -> None:
         """Begin a transaction that may write, with a statement that *send* sends."""
         ...
+
+    def held_to(self, connection: Connection, user_id: str, *, reads: bool) -> AbstractContextManager[None]:
+        """Let the database itself hold the block, which only *reads* or not, to what is the user's, if it can."""
+        return nullcontext()
 
     def roll_back(self, connection: Connection) -> None:
         """Roll back the transaction, unless the database has done that already."""

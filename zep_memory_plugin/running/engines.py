@@ -74,7 +74,7 @@ class Source:
     @property
     def settings(self) -> Settings:
         """What every connection is to be like."""
-        return Settings(self.url, self.durability, self.pooler)
+        return Settings(self.url, self.durability, self.pooler, self.names)
 
     @property
     def given(self) -> Engine | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
-from ..databases import Database, transaction
+from ..databases import Database, database_of, transaction
 from ..databases.lending import lent
 from ..databases.prepared import sender
 from ..databases.protocol import Settings
@@ -83,6 +83,13 @@ def operated(connection: Connection, unit: Unit, *, prepared: bool = True) -> An
     """Return what *unit* comes to, on tables that are looked at before where they are not *prepared*."""
     if not prepared:
         schema.prepare(connection)
+    if unit.user_id is None:
+        return _operated(connection, unit)
+    with database_of(connection).held_to(connection, unit.user_id, reads=not unit.writes):
+        return _operated(connection, unit)
+
+
+def _operated(connection: Connection, unit: Unit) -> Any:
     if not unit.in_transaction:
         return unit.operation(connection)
     with transaction(connection, sender(connection)):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -73,6 +74,10 @@ class Runner:
     def closed(self) -> bool:
         """Whether `close` was called; nothing runs any more."""
         return self._closed
+
+    def of_user(self, user_id: str) -> "RunnerOfOneUser":
+        """Return a view of this runner for the user *user_id* alone."""
+        return RunnerOfOneUser(self, user_id)
 
     def using(self, connection: object) -> Block[LentConnection]:
         """Return a block in which *connection*, of the application, is what units are carried out on."""
@@ -343,6 +348,38 @@ class Runner:
         if self._process.pid != os.getpid():
             self.start_anew()
         return self._process
+
+
+class RunnerOfOneUser(Runner):
+    """Has another runner run what is for one user, so that the database itself can hold it to what is theirs."""
+
+    def __init__(self, runner: Runner, user_id: str) -> None:
+        self._runner = runner
+        self._user_id = user_id
+
+    @property
+    def shown_url(self) -> str:
+        """Where the database is, without anything secret."""
+        return self._runner.shown_url
+
+    @property
+    def closed(self) -> bool:
+        """Whether the other runner is closed."""
+        return self._runner.closed
+
+    def using(self, connection: object) -> Block[LentConnection]:
+        """Return a block in which *connection*, of the application, is what units are carried out on."""
+        return self._runner.using(connection)
+
+    def open(self) -> None:
+        """Begin anew after the other runner's `close`."""
+        self._runner.open()
+
+    def _run_unit(self, unit: Unit) -> Any:
+        return self._runner._run_unit(replace(unit, user_id=self._user_id))
+
+    async def _arun_unit(self, unit: Unit) -> Any:
+        return await self._runner._arun_unit(replace(unit, user_id=self._user_id))
 
 
 async def _entered(process: Process, where: object) -> object:

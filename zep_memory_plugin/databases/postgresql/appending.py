@@ -41,7 +41,7 @@ from ..naming import names_of
 from ..prepared import Prepared
 from ..protocol import Append, Appended, Row, filled
 from ..statements import ENDS_WITH_QUESTION, take_seqs
-from . import tolerating
+from . import guarding, tolerating
 from .connecting import appends_alone
 from .indexing import forgetting_changed
 
@@ -101,7 +101,8 @@ class Appending:
         items = _items(enumerate(rows, start=1)) if few is None else _few_items(rows)
         asks, expected = append.question is not None, append.expected_revision is not None
         owned = append.user_id is not None
-        statement = _appending(few, owned=owned, expected=expected, adds=_adds(append), asks=asks)
+        guarded = guarding.is_for_tenant(connection)
+        statement = _appending(few, owned=owned, expected=expected, adds=_adds(append), asks=asks, guarded=guarded)
         with nullcontext() if appends_alone(connection) else transaction(connection):
             returned = statement.rows(connection, append.parameters | items)
         if not returned:
@@ -167,9 +168,13 @@ def _adds(append: Append) -> Adds:
 
 
 @cache
-def _appending(few: int | None, *, owned: bool, expected: bool, adds: Adds, asks: bool) -> Prepared:
+def _appending(
+    few: int | None, *, owned: bool, expected: bool, adds: Adds, asks: bool, guarded: bool = False
+) -> Prepared:
     item = _items_table() if few is None else _few_items_table(few)
     taking = take_seqs(owned=owned, expected=expected)
+    if guarded:
+        taking = taking.where(guarding.setting_of_owner())
     if adds == "unknown":
         taking = taking.where(~_known(item).exists())
     if asks:

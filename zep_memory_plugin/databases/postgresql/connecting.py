@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateSchema
 from ...tables import metadata
 from ..naming import names_of, quoted
 from ..protocol import DriverConnection, Finding, Send, Settings
-from . import pooling, tolerating
+from . import guarding, pooling, tolerating
 
 SCHEMA_LOCK = 0x7A65705F6D656D
 """Key of the advisory lock under which the tables are created."""
@@ -75,8 +75,7 @@ class Connecting:
         return {"connect_args": given if "client_encoding" in url.query else {"client_encoding": "utf8"} | given}
 
     def configure(self, cursor: DBAPICursor, record: ConnectionPoolEntry, settings: Settings) -> None:
-        if pooling.configure(cursor, record.dbapi_connection, record.driver_connection, settings.pooler):
-            record.info[pooling.STRICT] = True
+        pooling.configure(cursor, record, settings)
 
     @contextmanager
     def autocommit(self, connection: Connection, settings: Settings) -> Iterator[None]:
@@ -98,6 +97,10 @@ class Connecting:
         send("BEGIN ISOLATION LEVEL READ COMMITTED")
         if _PATIENCE in connection.info:
             send(f"SET LOCAL lock_timeout = {connection.info[_PATIENCE]}")
+        guarding.begin(connection)
+
+    def held_to(self, connection: Connection, user_id: str, *, reads: bool) -> AbstractContextManager[None]:
+        return guarding.held_to(connection, user_id, reads=reads)
 
     def roll_back(self, connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")

@@ -12,10 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
 from ...types import Pooler
-from ..protocol import DriverConnection
+from ..naming import names_of
+from ..protocol import DriverConnection, Settings
+from . import guarding
 
 STRICT = "zep_memory_strict"
 """The key under which a connection says that its transactions are stricter than READ COMMITTED by default."""
@@ -23,18 +26,20 @@ STRICT = "zep_memory_strict"
 _POOLED = "zep_memory_pooled"
 _UNNAMED = "zep_memory_unnamed"
 
-_ASK = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
+_ASK = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation'), "
 _READ_COMMITTED = "read committed"
 _STATEMENTS_KEPT = 100
 
 _numbers = count(1)
 
 
-def configure(cursor: DBAPICursor, connection: Any, driver: DriverConnection, pooler: Pooler) -> bool:
-    """Make the settings of a new *connection* of ours, and tell whether its transactions stay stricter than we need."""
-    cursor.execute(_ASK)
-    ((pid, isolation),) = cursor.fetchall()
-    pooled = _is_pooled(driver, pid, pooler)
+def configure(cursor: DBAPICursor, record: ConnectionPoolEntry, settings: Settings) -> None:
+    """Make the settings of a new connection of ours, that of *record*, and note in there what cannot be set."""
+    connection: Any = record.dbapi_connection
+    driver: DriverConnection = record.driver_connection
+    cursor.execute(_ASK + guarding.asked(settings.names))
+    ((pid, isolation, guarded),) = cursor.fetchall()
+    pooled = _is_pooled(driver, pid, settings.pooler)
     if not _is_psycopg(driver):
         # Without a cache of its own asyncpg gives no names.
         connection._prepared_statement_name_func = _no_name if pooled else _name
@@ -44,7 +49,7 @@ def configure(cursor: DBAPICursor, connection: Any, driver: DriverConnection, po
         cursor.execute("SET DateStyle TO ISO")  # which poolers keep for each of their clients
     if isolation != _READ_COMMITTED and not pooled:
         cursor.execute(f"SET default_transaction_isolation TO '{_READ_COMMITTED}'")
-    return pooled and isolation != _READ_COMMITTED
+    _note(record.info, strict=pooled and isolation != _READ_COMMITTED, guarded=guarded)
 
 
 @contextmanager
@@ -53,16 +58,20 @@ def as_given(connection: Connection, pooler: Pooler) -> Iterator[None]:
     driver: DriverConnection = connection.connection.driver_connection
     if _POOLED not in connection.info:
         with _unnamed(connection, driver):
-            pid, isolation = connection.exec_driver_sql(_ASK).one()
+            asked = _ASK + guarding.asked(names_of(connection))
+            pid, isolation, guarded = connection.exec_driver_sql(asked).one()
         connection.info[_POOLED] = _is_pooled(driver, pid, pooler)
-        if isolation != _READ_COMMITTED:
-            connection.info[STRICT] = True
+        _note(connection.info, strict=isolation != _READ_COMMITTED, guarded=guarded)
     if not connection.info[_POOLED]:
         with _iso(connection, driver):
             yield
         return
     with _unnamed(connection, driver), _iso(connection, driver):
         yield
+
+
+def _note(info: dict[Any, Any], *, strict: bool, guarded: bool | None) -> None:
+    info |= dict.fromkeys([STRICT] * strict + [guarding.GUARDED] * bool(guarded), True)
 
 
 def _is_psycopg(driver: DriverConnection) -> bool:
