@@ -92,7 +92,7 @@ def _documented_assignments(module: ModuleType) -> set[str]:
 
 
 DOCUMENTED = _documented_assignments(types) | _documented_assignments(models)
-_NAMED = {*vars(types), "PurgeProgress", "Summarizer"} - {"SearchOptions", "SearchRefinements"}
+_NAMED = {*vars(types), "BeforeStore", "PurgeProgress", "Summarizer"} - {"SearchOptions", "SearchRefinements"}
 TYPES = sorted(_NAMED & set(zep_memory_plugin.__all__))
 
 

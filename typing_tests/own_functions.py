@@ -8,7 +8,7 @@ from langchain_core.embeddings import Embeddings as LangChainEmbeddings
 from llama_index.core import MockEmbedding
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
-from zep_memory_plugin import Embedder, Message, SessionManager, Summarizer, Summary, TokenCounter
+from zep_memory_plugin import BeforeStore, Embedder, Message, SessionManager, Summarizer, Summary, TokenCounter
 
 
 def count(text: str) -> int:
@@ -35,6 +35,21 @@ summarizer: Summarizer = summarize
 SessionManager("sqlite://", message_window=20, summarizer=summarizer)
 SessionManager("sqlite://", summarizer=asummarize)
 SessionManager("sqlite://", summarizer=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def redact(session_id: str, messages: list[Message]) -> list[Message]:
+    return [message.model_copy(update={"content": ""}) for message in messages]
+
+
+async def aredact(session_id: str, messages: list[Message]) -> tuple[Message, ...]:
+    await asyncio.sleep(0)
+    return tuple(redact(session_id, messages))
+
+
+before_store: BeforeStore = redact
+SessionManager("sqlite://", before_store=before_store)
+SessionManager("sqlite://", before_store=aredact)
+SessionManager("sqlite://", before_store=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def embed(texts: list[str]) -> list[list[float]]:

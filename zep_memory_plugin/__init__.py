@@ -21,6 +21,7 @@ from .errors import (
 )
 from .manager import SessionManager
 from .models import (
+    BeforeStore,
     Branch,
     Explanation,
     Memory,
@@ -64,6 +65,7 @@ from .types import (
 __version__ = "0.2.0"
 
 __all__ = [
+    "BeforeStore",
     "Branch",
     "Conflict",
     "CurrentSession",

@@ -18,6 +18,7 @@ from .core.batches import estimated_tokens
 from .errors import ZepMemoryError
 from .flows import application, searching, writing
 from .models import (
+    BeforeStore,
     Branch,
     Memory,
     Message,
@@ -69,7 +70,9 @@ class SessionManager:
     latest summary and the messages to add to it, whenever a write leaves more than *message_window* messages behind
     that summary. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function from texts to
     vectors, or "static" for the word vectors of the extra `static`, lets messages be searched by what they mean; it is
-    called after each write, and its failure is logged and made up for at the next write to the session. *durability*
+    called after each write, and its failure is logged and made up for at the next write to the session. *before_store*
+    is asked before messages are stored, those of an import too, with the session id and the messages, and returns those
+    to store, redacted or tagged; what it raises refuses them all. *durability*
     "full" means that what was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the
     last moments, though not in a crash of the program, and writes about four times faster. *pooler* says whether
     something like PgBouncer stands before Postgres that gives each transaction another server: "auto" finds that out,
@@ -95,6 +98,7 @@ class SessionManager:
         token_counter: TokenCounter | None = None,
         summarizer: Summarizer | None = None,
         embedder: Embedder | None = None,
+        before_store: BeforeStore | None = None,
         durability: Durability = "full",
         pooler: Pooler = "auto",
         schema: str | None = None,
@@ -106,6 +110,7 @@ class SessionManager:
             core.checks.positive("message_window", message_window),
             summarizer,
             application.embedding_of(embedder),
+            core.checks.before_store(before_store),
         )
 
     def __repr__(self) -> str:
@@ -1213,7 +1218,7 @@ class SessionManager:
         """
         from . import transfer  # here: a program that never imports starts sooner
 
-        return self._runner.run(transfer.import_lines(source, progress))
+        return self._runner.run(transfer.import_lines(self._app, source, progress))
 
     async def aimport_memory(
         self, source: TransferSource, *, progress: TransferProgress | None = None
@@ -1224,7 +1229,7 @@ class SessionManager:
         """
         from . import transfer  # here: a program that never imports starts sooner
 
-        return await self._runner.arun(transfer.import_lines(source, progress))
+        return await self._runner.arun(transfer.import_lines(self._app, source, progress))
 
     def purge(
         self,

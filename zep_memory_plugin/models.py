@@ -5,7 +5,7 @@ The same classes serve input and output. Fields that the store fills (`id`, `cre
 
 import json
 import uuid as uuids
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
@@ -387,6 +387,9 @@ class Stats(_Result):
 
 Summarizer = Callable[[Summary | None, list[Message]], str | Awaitable[str]]
 """Given the latest summary and the messages to add to it, returns the new summary's text; blocking or async."""
+
+BeforeStore = Callable[[str, list[Message]], Iterable[Message] | Awaitable[Iterable[Message]]]
+"""Given a session id and messages for it, returns those to store, or raises to refuse them; blocking or async."""
 
 PurgeProgress = Callable[[PurgeReport], None]
 """Is called after each batch of a purge with the report so far."""

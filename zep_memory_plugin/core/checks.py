@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from .. import uuids
 from ..errors import InvalidInput, shown
+from ..models import BeforeStore
 from ..moments import moment_of
 from ..types import JsonScalar, KnownRule, MessageStatus, RoleType, SessionOrder, TokenCounter
 from . import jsontext
@@ -233,6 +234,15 @@ def token_counter(value: TokenCounter | None) -> TokenCounter | None:
     """Check a function of the application that counts tokens: it is called while messages are checked, not awaited."""
     if inspect.iscoroutinefunction(value) or (value is not None and not callable(value)):
         raise InvalidInput("token_counter", f"is {_type(value)}; give a function from text to int that does not await")
+    return value
+
+
+def before_store(value: BeforeStore | None) -> BeforeStore | None:
+    """Check a function of the application that is asked before messages are stored."""
+    if value is not None and not callable(value):
+        raise InvalidInput(
+            "before_store", f"is {_type(value)}; give a function from a session id and messages to messages"
+        )
     return value
 
 

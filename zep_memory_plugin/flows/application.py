@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .. import static
 from ..core.listing import Horizon
 from ..errors import InvalidInput
-from ..models import Summarizer
+from ..models import BeforeStore, Summarizer
 from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, TokenCounter
 from ..units import Ask
 
@@ -35,6 +35,7 @@ class Application:
     message_window: int
     summarizer: Summarizer | None = None
     embedding: Embedding | None = None
+    before_store: BeforeStore | None = None
     sessions_horizon: Horizon = field(default_factory=Horizon)
     users_horizon: Horizon = field(default_factory=Horizon)
 

@@ -10,11 +10,13 @@ from ..types import Metadata
 from ..units import Flow
 from .application import Application
 from .embedding import embed_session
+from .screening import screened, screened_change
 from .summarizing import refuse_summarizer, summarize
 
 
 def add_memory(app: Application, session_id: str, batch: Batch, user_id: str | None) -> Flow[list[Message]]:
     """Append *batch* to a session, and let the application's functions work on it."""
+    batch = yield from screened(app, session_id, batch)
     if batch.is_empty and user_id is None:
         core.checks.session_id(session_id)
         return []
@@ -27,6 +29,7 @@ def add_memory(app: Application, session_id: str, batch: Batch, user_id: str | N
 def replace_memory(app: Application, session_id: str, batch: Batch, user_id: str | None) -> Flow[list[Message]]:
     """Make *batch* all that a session holds, and let the application's functions work on it."""
     refuse_summarizer(app, session_id)
+    batch = yield from screened(app, session_id, batch)
     stored: list[Message] = yield units.write(core.replacement.replace, session_id, batch, user_id)
     yield from _after_write(app, session_id, stored)
     return stored
@@ -41,6 +44,7 @@ def update_message(
     user_id: str | None,
 ) -> Flow[Message]:
     """Change a message, and embed it anew when its content is another."""
+    metadata, content = yield from screened_change(app, session_id, uuid, metadata, content, user_id)
     changed = yield from core.messages.change(session_id, uuid, metadata, content, user_id, app.token_counter)
     if content is not None:
         yield from embed_session(app, session_id)

@@ -7,8 +7,10 @@ from typing import Any
 from .. import units
 from ..core import importing
 from ..core.importing import Stored
-from ..core.records import Record, decoded
+from ..core.records import Record, Row, decoded
 from ..errors import InvalidInput
+from ..flows.application import Application
+from ..flows.screening import screened_rows
 from ..models import TransferReport
 from ..types import TransferProgress, TransferSource
 from ..units import Ask, Flow
@@ -19,7 +21,8 @@ from .formats import HEADER, VERSION
 class _Import:
     """An import under way: what became of its records so far."""
 
-    def __init__(self, progress: TransferProgress | None) -> None:
+    def __init__(self, app: Application, progress: TransferProgress | None) -> None:
+        self._app = app
         self._progress = progress
         self._stored = Stored()
 
@@ -27,7 +30,8 @@ class _Import:
         """Store *records*, after which the import has come to a *share* of all there is."""
         if not records:
             return
-        part: Stored = yield units.write(importing.store, records, {*self._stored.refused})
+        screened: list[Record] = yield from _screened(self._app, records)
+        part: Stored = yield units.write(importing.store, screened, {*self._stored.refused})
         self._stored.new += part.new
         self._stored.known += part.known
         self._stored.refused += part.refused
@@ -48,9 +52,24 @@ class _Import:
         )
 
 
-def import_lines(source: TransferSource, progress: TransferProgress | None) -> Flow[TransferReport]:
+def _screened(app: Application, records: Sequence[Record]) -> Flow[list[Record]]:
+    """Return *records* with their messages as the application wants them to be stored."""
+    if app.before_store is None:
+        return list(records)
+    others = [record for record in records if record.kind != "message"]
+    by_session: dict[str, list[Row]] = {}
+    for record in records:
+        if record.kind == "message":
+            by_session.setdefault(record.row["session_id"], []).append(record.row)
+    for session_id, rows in by_session.items():
+        kept: list[Row] = yield from screened_rows(app, session_id, rows, only_known=True)
+        others += [Record("message", row) for row in kept]
+    return others
+
+
+def import_lines(app: Application, source: TransferSource, progress: TransferProgress | None) -> Flow[TransferReport]:
     """Store what an export has written."""
-    work = _Import(progress)
+    work = _Import(app, progress)
     file: Source = yield Ask(Source, (source,))
     try:
         while (records := (yield Ask(_records, (file,)))) is not None:
