@@ -197,3 +197,85 @@ def ways(parents: dict[str, str], head: str) -> list[str]:
         way.append(head)
         head = parents[head]
     return way[::-1]
+
+
+def test_messages_follow_any_message_of_any_branch(memory: Caller) -> None:
+    """In one write, which is refused as a whole where that message is not there."""
+    question, first, second = regenerated(memory)
+    gone = memory.add_memory("a", said("gone"))[0]
+    memory.delete_messages("a", [gone.uuid])
+
+    memory.add_memory("a", said("thanks"), after=first.uuid, metadata={"tone": "kind"})
+    thanked = texts(memory.list_messages("a"))
+    memory.add_memory("a", said("third"), after=str(question.uuid))
+    for missing in (gone.uuid, FIXED):
+        with pytest.raises(MessageNotFound):
+            memory.add_memory("a", said("never"), after=missing, metadata={"tone": "rude"})
+    with pytest.raises(MessageNotFound):
+        memory.add_memory("new", said("never"), after=second.uuid)
+
+    assert thanked == ["question", "first", "thanks"]
+    assert texts(memory.list_messages("a")) == ["question", "third"]
+    assert ends(memory) == {"second": False, "thanks": False, "third": True}
+    assert memory.get_session("a").metadata == {"tone": "kind"}
+    assert [session.session_id for session in memory.list_sessions()] == ["a"]
+
+
+def test_messages_that_follow_the_last_one_make_no_branch(memory: Caller) -> None:
+    stored = memory.add_memory("a", said("one", "two"))
+
+    memory.add_memory("a", said("three"), after=stored[1].uuid)
+
+    assert ends(memory) == {"three": True}
+    assert memory.tables.snapshot()["zep_branches"] == []
+
+
+def test_a_session_begins_anew_beside_what_was_said(memory: Caller) -> None:
+    """As when the first question is asked in other words."""
+    _, first, _ = regenerated(memory)
+
+    memory.add_memory("a", said("other question"), after=UUID(int=0))
+    anew = texts(memory.list_messages("a"))
+    memory.add_memory("a", [], after=first.uuid, state="1")
+
+    assert anew == ["other question"]
+    assert texts(memory.list_messages("a")) == ["question", "first"]
+    assert ends(memory) == {"first": True, "second": False, "other question": False}
+    assert memory.get_state("a").content == "1"
+
+
+def test_a_branch_is_read_without_switching_to_it(memory: Caller) -> None:
+    _, first, second = regenerated(memory)
+
+    assert texts(memory.branch_messages("a", first.uuid)) == ["question", "first"]
+    assert texts(memory.branch_messages("a", str(first.uuid), 1)) == ["first"]
+    assert memory.branch_messages("a", first.uuid, 0) == []
+    assert texts(memory.branch_messages("a", second.uuid, 9)) == ["question", "second"]
+    assert ends(memory) == {"first": False, "second": True}
+
+
+def test_a_branch_of_another_user_or_of_what_is_deleted_is_not_read(memory: Caller) -> None:
+    stored = memory.add_memory("a", said("one"), user_id="alice")
+
+    with pytest.raises(SessionOwnedByAnotherUser):
+        memory.branch_messages("a", stored[0].uuid, user_id="bob")
+    with pytest.raises(SessionOwnedByAnotherUser):
+        memory.branch_messages("a", FIXED, user_id="bob")
+    memory.delete_session("a")
+    with pytest.raises(MessageNotFound):
+        memory.branch_messages("a", stored[0].uuid)
+
+
+def test_a_message_tells_its_session(memory: Caller) -> None:
+    """Also from a branch that was left; of copies it is that of the original."""
+    _, first, second = regenerated(memory)
+    memory.fork_session("a", "b")
+    memory.add_memory("c", said("of Bob"), user_id="bob")
+
+    assert memory.find_session(first.uuid).session_id == "a"
+    assert memory.find_session(str(second.uuid)).session_id == "a"
+    memory.delete_session("a")
+    assert memory.find_session(second.uuid).session_id == "b"
+    for user_id in (None, "bob"):
+        with pytest.raises(MessageNotFound, match="any session"):
+            memory.find_session(first.uuid, user_id=user_id)

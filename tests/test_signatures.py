@@ -32,6 +32,7 @@ def of_another_kind(other: object) -> list[object]:
 
 
 BAD: dict[str, list[Any]] = {
+    "after": BAD_UUIDS,
     "batch_size": [*BAD_NUMBERS, None, 0, 100_001],
     "chunk_size": [*BAD_NUMBERS, None, 0],
     "content": BAD_TEXTS,
@@ -93,6 +94,7 @@ ANYTHING = {
     "progress": "it is called; what is no function fails as any call of it",
     "whole_turns": "anything is true or false",
     "with_preview": "anything is true or false",
+    "with_state": "anything is true or false",
 }
 """The parameters of which no value is refused, and why."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.colours import Caller
 from tests.support.messages import said, texts
+from tests.support.statements import statements
 from zep_memory_plugin import (
     InvalidInput,
     Session,
@@ -157,6 +158,39 @@ def test_what_is_gone_leaves_no_state_behind(memory: Caller, way: str) -> None:
     kept = [row["session_id"] for row in memory.tables.snapshot()["zep_session_states"]]
     users = [row["user_id"] for row in memory.tables.snapshot()["zep_user_states"]]
     assert (kept, users) == (["kept"], [] if way == "erase" else ["alice"])
+
+
+def test_sessions_are_read_with_their_states_in_one_statement(memory: Caller) -> None:
+    """And with their last messages; nothing of both comes where nobody asked."""
+    last = memory.add_memory("a", said("x", "y"), state="1")[-1]
+    memory.set_state("a", "2")
+    memory.add_memory("b", [], metadata={})
+
+    with statements() as sent:
+        listed = {each.session_id: each for each in memory.list_sessions(order="active", with_state=True)}
+    assert len(sent) == 1
+    assert listed == {each.session_id: each for each in memory.list_sessions(with_state=True)}
+    assert listed["a"] == memory.get_session("a", with_state=True)
+    assert (listed["a"].state, listed["a"].last_uuid) == (memory.get_state("a"), last.uuid)
+    assert (listed["b"].state, listed["b"].last_uuid) == (None, None)
+    plain = memory.get_session("a")
+    assert (plain.state, plain.last_uuid) == (None, None)
+    assert Session(**listed["a"].to_dict()) == listed["a"]
+
+
+def test_a_state_and_metadata_come_with_what_replaces_a_session(memory: Caller) -> None:
+    """Also with nothing: then the session is empty, and what it was before is gone, other branches too."""
+    stored = memory.add_memory("a", said("x", "y"), state="1", metadata={"kept": 1})
+    memory.rewind_session("a", stored[0].uuid)
+
+    memory.replace_memory("a", said("z"), state="2", metadata={"new": 1})
+    replaced = memory.get_session("a", with_state=True)
+    memory.replace_memory("a", [], state="3")
+    memory.replace_memory("new", [], state="4")
+
+    assert (replaced.state.content, replaced.metadata) == ("2", {"kept": 1, "new": 1})
+    assert [memory.get_state(each).content for each in ("a", "new")] == ["3", "4"]
+    assert (memory.list_messages("a"), memory.list_branches("a")) == ([], [])
 
 
 BAD: list[Any] = [5, b"{}", "", "{", "nul", '"\ud83d"', "9" * (2**20 + 1), "[" * 100_000]

@@ -56,10 +56,11 @@ class UserNotFound(NotFound):
 class MessageNotFound(NotFound):
     """The session has no live message with this uuid."""
 
-    def __init__(self, session_id: str, uuid: object) -> None:
+    def __init__(self, session_id: str | None, uuid: object) -> None:
         self.session_id = session_id
         self.uuid = uuid
-        super().__init__(f"no message {str(uuid)!r} in session {shown(session_id)}")
+        where = "any session" if session_id is None else f"session {shown(session_id)}"
+        super().__init__(f"no message {str(uuid)!r} in {where}")
 
 
 class Conflict(ZepMemoryError):

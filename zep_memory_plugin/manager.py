@@ -200,17 +200,20 @@ class SessionManager:
         """Store a new session and return it. See `add_session`."""
         return await self._runner.awrite(core.sessions.add, session, exist_ok, create_user)
 
-    def get_session(self, session_id: str, *, user_id: str | None = None) -> Session:
-        """Return the live session *session_id*.
+    def get_session(self, session_id: str, *, user_id: str | None = None, with_state: bool = False) -> Session:
+        """Return the live session *session_id*, *with_state* also its state and the uuid of its last message.
 
         Raises:
             SessionNotFound: there is none, or it is deleted.
         """
-        return self._runner.read(core.sessions.get, session_id, user_id)
+        return self._runner.read(core.sessions.get, session_id, user_id, with_state)
 
-    async def aget_session(self, session_id: str, *, user_id: str | None = None) -> Session:
-        """Return the live session *session_id*. See `get_session`."""
-        return await self._runner.aread(core.sessions.get, session_id, user_id)
+    async def aget_session(self, session_id: str, *, user_id: str | None = None, with_state: bool = False) -> Session:
+        """Return the live session *session_id*, *with_state* also its state and the uuid of its last message.
+
+        See `get_session`.
+        """
+        return await self._runner.aread(core.sessions.get, session_id, user_id, with_state)
 
     def update_session(
         self, session: Session, *, user_id: str | None = None, expected_revision: int | None = None
@@ -298,6 +301,7 @@ class SessionManager:
         end_date: datetime | None = None,
         order: SessionOrder = "added",
         with_preview: bool = False,
+        with_state: bool = False,
     ) -> list[Session]:
         """Return live sessions in the order in which they were added, or those that were active last first.
 
@@ -305,9 +309,10 @@ class SessionManager:
         session that gets a message moves to the head, and all that did not move are listed once. *metadata* keeps
         sessions whose metadata has each of these keys with an equal value of the same type. *deleted* lists the
         soft-deleted sessions instead. *start_date* and *end_date* bound `last_active_at`. *with_preview* counts the
-        messages of each and shows the beginning of its last one, in the same statement.
+        messages of each and shows the beginning of its last one, and *with_state* adds the state of each and the uuid
+        of its last message, in the same statement.
         """
-        wanted = core.sessions.filtered(user_id, metadata, deleted, with_preview, start_date, end_date)
+        wanted = core.sessions.filtered(user_id, metadata, deleted, with_preview, with_state, start_date, end_date)
         return self._runner.run(core.sessions.listed(limit, cursor, order, wanted, self._app.sessions_horizon))
 
     async def alist_sessions(
@@ -322,13 +327,31 @@ class SessionManager:
         end_date: datetime | None = None,
         order: SessionOrder = "added",
         with_preview: bool = False,
+        with_state: bool = False,
     ) -> list[Session]:
         """Return live sessions in the order in which they were added, or those that were active last first.
 
         See `list_sessions`.
         """
-        wanted = core.sessions.filtered(user_id, metadata, deleted, with_preview, start_date, end_date)
+        wanted = core.sessions.filtered(user_id, metadata, deleted, with_preview, with_state, start_date, end_date)
         return await self._runner.arun(core.sessions.listed(limit, cursor, order, wanted, self._app.sessions_horizon))
+
+    def find_session(self, uuid: UUID | str, *, user_id: str | None = None) -> Session:
+        """Return the live session that has the message *uuid*, on any branch; of several the one added first.
+
+        All sessions are looked through, or those of *user_id*: what knows the session asks that.
+
+        Raises:
+            MessageNotFound: no session has it.
+        """
+        return self._runner.read(core.sessions.of_message, uuid, user_id)
+
+    async def afind_session(self, uuid: UUID | str, *, user_id: str | None = None) -> Session:
+        """Return the live session that has the message *uuid*, on any branch; of several the one added first.
+
+        See `find_session`.
+        """
+        return await self._runner.aread(core.sessions.of_message, uuid, user_id)
 
     def list_all_sessions(
         self,
@@ -409,6 +432,7 @@ class SessionManager:
         metadata: Metadata | None = None,
         state: str | None = None,
         expected_revision: int | None = None,
+        after: UUID | str | None = None,
     ) -> list[Message]:
         """Append *messages*, or those of a `Memory`, to a session and return them as stored.
 
@@ -417,7 +441,8 @@ class SessionManager:
         unknown. *status* "archived" stores new messages where `archive_messages` would put them. *metadata* is merged
         into that of the session, and *state* becomes its state, in the same write. Without any of these nothing
         happens. With *expected_revision* all is stored only while the session is of that revision, 0 where it must not
-        be there yet.
+        be there yet. *after* is the message, of any branch, that they follow, as after `switch_branch`; the nil UUID
+        stands for none, so that the session begins anew.
 
         *known* says what becomes of a message whose uuid the session knows. "update": it gets the new content and keeps
         its seq; when it was deleted, it stays deleted and is not returned. "append" is for programs that send what was
@@ -429,6 +454,7 @@ class SessionManager:
 
         Raises:
             InvalidInput: a message, its metadata or an id is out of bounds.
+            MessageNotFound: no branch of the session has the message *after*.
             SessionChanged: the session is of another revision.
             SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
         """
@@ -441,6 +467,7 @@ class SessionManager:
             metadata=metadata,
             state=state,
             expected_revision=expected_revision,
+            after=after,
         )
         return self._runner.run(writing.add_memory(self._app, session_id, batch, user_id))
 
@@ -456,6 +483,7 @@ class SessionManager:
         metadata: Metadata | None = None,
         state: str | None = None,
         expected_revision: int | None = None,
+        after: UUID | str | None = None,
     ) -> list[Message]:
         """Append *messages*, or those of a `Memory`, to a session and return them as stored. See `add_memory`."""
         batch = core.batches.batch(
@@ -467,6 +495,7 @@ class SessionManager:
             metadata=metadata,
             state=state,
             expected_revision=expected_revision,
+            after=after,
         )
         return await self._runner.arun(writing.add_memory(self._app, session_id, batch, user_id))
 
@@ -477,20 +506,29 @@ class SessionManager:
         *,
         user_id: str | None = None,
         status: MessageStatus = "active",
+        metadata: Metadata | None = None,
+        state: str | None = None,
         expected_revision: int | None = None,
     ) -> list[Message]:
         """Make *messages* all that a session holds, in one transaction, and return them as stored.
 
         What was there, summaries too, is soft-deleted; a message whose uuid the session knows, even from a deletion,
-        moves to its new seq and gets the new content. Without messages a session that exists is cleared. All else is
-        as in `add_memory`.
+        moves to its new seq and gets the new content. With nothing to store a session that exists is cleared. All else
+        is as in `add_memory`.
 
         Raises:
             InvalidInput: a message, its metadata or an id is out of bounds; the session is as before.
             SessionChanged: it is of another revision than *expected_revision*.
             SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
         """
-        batch = core.batches.batch(messages, self._app.token_counter, status, expected_revision=expected_revision)
+        batch = core.batches.batch(
+            messages,
+            self._app.token_counter,
+            status,
+            metadata=metadata,
+            state=state,
+            expected_revision=expected_revision,
+        )
         return self._runner.run(writing.replace_memory(self._app, session_id, batch, user_id))
 
     async def areplace_memory(
@@ -500,13 +538,22 @@ class SessionManager:
         *,
         user_id: str | None = None,
         status: MessageStatus = "active",
+        metadata: Metadata | None = None,
+        state: str | None = None,
         expected_revision: int | None = None,
     ) -> list[Message]:
         """Make *messages* all that a session holds, in one transaction, and return them as stored.
 
         See `replace_memory`.
         """
-        batch = core.batches.batch(messages, self._app.token_counter, status, expected_revision=expected_revision)
+        batch = core.batches.batch(
+            messages,
+            self._app.token_counter,
+            status,
+            metadata=metadata,
+            state=state,
+            expected_revision=expected_revision,
+        )
         return await self._runner.arun(writing.replace_memory(self._app, session_id, batch, user_id))
 
     def get_memory(self, session_id: str, lastn: int | None = None, *, user_id: str | None = None) -> Memory:
@@ -635,6 +682,25 @@ class SessionManager:
     async def alist_branches(self, session_id: str, *, user_id: str | None = None) -> list[Branch]:
         """Return the ways that a session went, each by the message that it ends with. See `list_branches`."""
         return await self._runner.aread(core.branches.listed, session_id, user_id)
+
+    def branch_messages(
+        self, session_id: str, to_uuid: UUID | str, limit: int | None = None, *, user_id: str | None = None
+    ) -> list[Message]:
+        """Return the messages up to *to_uuid*, of any branch, oldest first; with *limit* the newest of them.
+
+        Raises:
+            MessageNotFound: no branch of the session has the message, or the session is not there.
+        """
+        return self._runner.read(core.branches.read_to, session_id, to_uuid, limit, user_id)
+
+    async def abranch_messages(
+        self, session_id: str, to_uuid: UUID | str, limit: int | None = None, *, user_id: str | None = None
+    ) -> list[Message]:
+        """Return the messages up to *to_uuid*, of any branch, oldest first; with *limit* the newest of them.
+
+        See `branch_messages`.
+        """
+        return await self._runner.aread(core.branches.read_to, session_id, to_uuid, limit, user_id)
 
     def switch_branch(self, session_id: str, to_uuid: UUID | str, *, user_id: str | None = None) -> None:
         """Let a session end with the message *to_uuid* of any branch, and go on from there.

@@ -173,6 +173,14 @@ class User(_Model):
     updated_at: Moment | None = None
 
 
+class State(_Model):
+    """What an application keeps of a session or a user beside the messages: JSON text that nobody looks into."""
+
+    content: str = Field(repr=False)
+    revision: int = Field(description="Grows with every write of it; 0 is that of one that is not there.")
+    updated_at: Moment
+
+
 class Session(_Model):
     """A conversation."""
 
@@ -192,6 +200,13 @@ class Session(_Model):
         default=None, repr=False, description="Beginning of the last message, in a listing that was asked for it."
     )
 
+    state: Annotated[State | None, _as(State)] = Field(
+        default=None, repr=False, description="What `set_state` keeps, where a call asked for it."
+    )
+    last_uuid: Uuid = Field(
+        default=_NO_UUID, repr=False, description="Its last message, where a call asked for the state."
+    )
+
     @property
     def activity_cursor(self) -> str | None:
         """The cursor with which a listing by activity goes on after this session; None before it is stored."""
@@ -208,14 +223,6 @@ class Branch(_Model):
     is_active: bool = Field(description="Whether this is the conversation that every read shows.")
     created_at: Moment
     preview: str = Field(repr=False, description="Beginning of the message.")
-
-
-class State(_Model):
-    """What an application keeps of a session or a user beside the messages: JSON text that nobody looks into."""
-
-    content: str = Field(repr=False)
-    revision: int = Field(description="Grows with every write of it; 0 is that of one that is not there.")
-    updated_at: Moment
 
 
 class ToolCall(_Model):

@@ -22,7 +22,7 @@ from ..databases.statements import take_seqs
 from ..models import Message
 from ..tables import messages, session_states, sessions
 from ..units import Stamp
-from . import checks, ownership, resending, states
+from . import branches, checks, ownership, resending, states
 from . import sessions as session_rows
 from .batches import Batch, merged_text
 from .chunks import chunked
@@ -91,7 +91,8 @@ def append_anew(
     moved = [(known[row["uuid"]], seq, row) for seq, row in rows if row["uuid"] in known]
     changes = [_move(request, stamp, stored, seq, row) for stored, seq, row in moved]
     _rewrite(connection, changes)
-    index_of(connection).add(connection, request.session_id, before, request.rows)
+    if rows:
+        index_of(connection).add(connection, request.session_id, before, request.rows)
     rewritten = [_rewritten(stored, change, seq) for (stored, seq, _), change in zip(moved, changes, strict=True)]
     return _as_stored(request, filled(fresh) + rewritten)
 
@@ -145,7 +146,10 @@ def _append(connection: Connection, stamp: Stamp, request: Append, new: Batch) -
     count = len(request.rows)
     before = _take_seqs(connection, stamp, request, new) - count
     known = _known(connection, request, _candidates(stamp, request, new))
-    if request.only_unknown and not any(_is_of_this_call(row, stamp) for row in known.values()):
+    is_first = not any(_is_of_this_call(row, stamp) for row in known.values())
+    if new.after is not None and is_first:
+        branches.go_on_from(connection, request.session_id, new.after, before)
+    if request.only_unknown and is_first:
         known = resending.resent(connection, request, known, new.since_seq)
     fresh = [row for row in request.rows if row["uuid"] not in known]
     _return_seqs(connection, stamp, request, known, count - len(fresh))

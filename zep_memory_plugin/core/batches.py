@@ -55,10 +55,13 @@ class Batch:
     state: str | None = None
     """What becomes the state of the session."""
 
+    after: UUID | None = None
+    """The message of any branch that the first one follows, where that is not the last one."""
+
     @property
     def is_for_messages(self) -> bool:
         """Whether there is nothing to write but messages."""
-        return self.metadata is None and self.state is None
+        return self.metadata is None and self.state is None and self.after is None
 
     @property
     def is_empty(self) -> bool:
@@ -81,6 +84,7 @@ def batch(
     expected_revision: object = None,
     metadata: Metadata | None = None,
     state: object = None,
+    after: object = None,
 ) -> Batch:
     """Check *new* and make ids for it; no I/O."""
     archived = checks.status(status) == "archived"
@@ -100,6 +104,7 @@ def batch(
         expected_revision=expected,
         metadata=metadata,
         state=checks.state(state),
+        after=None if after is None else checks.message_id(after),
     )
 
 

@@ -7,17 +7,32 @@ to the next row, messages are a stretch of one branch.
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, or_, select, update
 
 from ..databases import database_of
 from ..errors import MessageNotFound
-from ..models import Branch, stored
+from ..models import Branch, Message, stored
 from ..tables import SUPERSEDED, branches, messages, sessions, summaries
 from ..units import Stamp
-from . import checks
+from . import checks, ownership
 from . import sessions as session_rows
+from .messages import COLUMNS, read
 from .sessions import LONGEST_PREVIEW
+
+BEGINNING = UUID(int=0)
+"""Stands for the message that the first one follows."""
+
+
+_PLACE = select(messages.c.seq, sessions.c.last_seq, sessions.c.user_id).where(
+    messages.c.session_id == bindparam("session"),
+    messages.c.uuid == bindparam("uuid"),
+    sessions.c.session_id == messages.c.session_id,
+    sessions.c.deleted_at.is_(None),
+    or_(messages.c.deleted_at.is_(None), messages.c.deleted_at == SUPERSEDED),
+)
+"""Selects where in a live session a message of any branch is."""
 
 
 class Stretch(NamedTuple):
@@ -32,7 +47,8 @@ def listed(connection: Connection, session_id: str, user_id: str | None) -> list
     """Return the branches of a live session, each by the message that it ends with, in the order of these."""
     checked = checks.session_id(session_id)
     session_rows.get(connection, checked, user_id)
-    last_seq, stretches = _stretches(connection, checked)
+    last_seq = _last_seq(connection, checked)
+    stretches = _stretches(connection, checked, last_seq)
     head = _head(last_seq, stretches)
     ends = {each.last for each in stretches} - {each.parent for each in stretches} | {head}
     tips = {end: _tip(connection, checked, path(stretches, end)) for end in sorted(ends)}
@@ -41,9 +57,26 @@ def listed(connection: Connection, session_id: str, user_id: str | None) -> list
     return [_branch(row, is_active=active is not None and seq == active.seq) for seq, row in sorted(rows.items())]
 
 
+def read_to(
+    connection: Connection, session_id: str, to_uuid: object, limit: int | None, user_id: str | None
+) -> list[Message]:
+    """Return the messages up to one of any branch of a live session, of these the newest, oldest first."""
+    checked, uuid, count = checks.session_id(session_id), checks.message_id(to_uuid), checks.limit(limit)
+    owner = checks.optional_user_id(user_id)
+    found = connection.execute(_PLACE, {"session": checked, "uuid": uuid}).first()
+    if found is None:
+        ownership.refuse(connection, checked, owner)
+        raise MessageNotFound(checked, to_uuid)
+    ownership.check(checked, found.user_id, owner)
+    way = path(_stretches(connection, checked, found.last_seq), found.seq)
+    kept = (messages.c.session_id == checked, _on(messages, way), _is_kept(messages))
+    newest = select(*COLUMNS).where(*kept).order_by(messages.c.seq.desc()).limit(count)
+    return read(reversed(connection.execute(newest).all()), checked)
+
+
 def rewind(connection: Connection, stamp: Stamp, session_id: str, seq: int) -> None:
     """Let a locked session end with the message at *seq*, and supersede what comes after it."""
-    last_seq, _ = _stretches(connection, session_id)
+    last_seq = _last_seq(connection, session_id)
     after = (messages.c.session_id == session_id, messages.c.seq > seq, messages.c.deleted_at.is_(None))
     superseded = connection.execute(update(messages).where(*after).values(deleted_at=SUPERSEDED)).rowcount
     _set(connection, summaries, session_id, summaries.c.seq > seq, None, SUPERSEDED)
@@ -56,18 +89,24 @@ def switch(connection: Connection, stamp: Stamp, session_id: str, to_uuid: objec
     """Let a live session end with a message of any of its branches."""
     checked, uuid = checks.session_id(session_id), checks.message_id(to_uuid)
     session_rows.lock_live(connection, checked, user_id)
-    there = select(messages.c.seq).where(messages.c.session_id == checked, messages.c.uuid == uuid, _is_kept(messages))
-    seq = connection.execute(there).scalar()
+    go_on_from(connection, checked, uuid, _last_seq(connection, checked))
+    session_rows.write(connection, stamp, checked)
+
+
+def go_on_from(connection: Connection, session_id: str, uuid: UUID, last_seq: int) -> None:
+    """Let what comes after *last_seq* in a locked session follow a message of any of its branches."""
+    there = select(messages.c.seq).where(messages.c.session_id == session_id, messages.c.uuid == uuid)
+    seq = 0 if uuid == BEGINNING else connection.execute(there.where(_is_kept(messages))).scalar()
     if seq is None:
-        raise MessageNotFound(checked, to_uuid)
-    last_seq, stretches = _stretches(connection, checked)
+        raise MessageNotFound(session_id, uuid)
+    stretches = _stretches(connection, session_id, last_seq)
+    if seq == _head(last_seq, stretches):
+        return
     way = path(stretches, seq)
     for table in (messages, summaries):
-        on_it = or_(*(table.c.seq.between(each.first, each.last) for each in way))
-        _set(connection, table, checked, ~on_it, None, SUPERSEDED)
-        _set(connection, table, checked, on_it, SUPERSEDED, None)
-    _go_on_from(connection, checked, last_seq, seq)
-    session_rows.write(connection, stamp, checked)
+        _set(connection, table, session_id, ~_on(table, way), None, SUPERSEDED)
+        _set(connection, table, session_id, _on(table, way), SUPERSEDED, None)
+    _go_on_from(connection, session_id, last_seq, seq)
 
 
 def forget(connection: Connection, stamp: Stamp, session_id: str) -> None:
@@ -88,15 +127,19 @@ def path(stretches: Sequence[Stretch], seq: int) -> list[Stretch]:
     return found
 
 
-def _stretches(connection: Connection, session_id: str) -> tuple[int, list[Stretch]]:
-    """Return the last seq of a session, and its stretches in order, among them one that is still to begin."""
+def _last_seq(connection: Connection, session_id: str) -> int:
     query = select(sessions.c.last_seq).where(sessions.c.session_id == session_id)
     last_seq: int = connection.execute(query).scalar_one()
-    query_rows = select(branches.c.seq, branches.c.parent_seq).where(branches.c.session_id == session_id)
-    rows = connection.execute(query_rows.order_by(branches.c.seq)).all()
+    return last_seq
+
+
+def _stretches(connection: Connection, session_id: str, last_seq: int) -> list[Stretch]:
+    """Return the stretches of a session up to its last seq in order, among them one that is still to begin."""
+    query = select(branches.c.seq, branches.c.parent_seq).where(branches.c.session_id == session_id)
+    rows = connection.execute(query.order_by(branches.c.seq)).all()
     starts = [(0, -1), *((row.seq, row.parent_seq) for row in rows)]
     ends = [*(seq - 1 for seq, _ in starts[1:]), max(last_seq, starts[-1][0])]
-    return last_seq, [Stretch(seq, end, parent) for (seq, parent), end in zip(starts, ends, strict=True)]
+    return [Stretch(seq, end, parent) for (seq, parent), end in zip(starts, ends, strict=True)]
 
 
 def _head(last_seq: int, stretches: Sequence[Stretch]) -> int:
@@ -120,16 +163,20 @@ def _set(connection: Connection, table: Table, session_id: str, which: Any, befo
     connection.execute(changed.values(deleted_at=after))
 
 
+def _on(table: Table, way: Sequence[Stretch]) -> ColumnElement[bool]:
+    """Match what is on a way."""
+    return or_(*(table.c.seq.between(each.first, each.last) for each in way))
+
+
 def _is_kept(table: Table) -> ColumnElement[bool]:
     return or_(table.c.deleted_at.is_(None), table.c.deleted_at == SUPERSEDED)
 
 
 def _tip(connection: Connection, session_id: str, way: Sequence[Stretch]) -> Row[Any] | None:
     """Return the newest message on a way, without those that were deleted."""
-    on_it = or_(*(messages.c.seq.between(each.first, each.last) for each in way))
     beginning = func.substr(messages.c.content, 1, LONGEST_PREVIEW).label("preview")
     query = select(messages.c.uuid, messages.c.seq, messages.c.created_at, beginning)
-    newest = query.where(and_(messages.c.session_id == session_id, on_it, _is_kept(messages)))
+    newest = query.where(and_(messages.c.session_id == session_id, _on(messages, way), _is_kept(messages)))
     row: Any = connection.execute(newest.order_by(messages.c.seq.desc()).limit(1)).first()
     tip: Row[Any] | None = row
     return tip

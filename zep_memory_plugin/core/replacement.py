@@ -14,12 +14,13 @@ from .batches import Batch
 
 def replace(connection: Connection, stamp: Stamp, session_id: str, new: Batch, user_id: str | None) -> list[Message]:
     """Put *new* instead of all messages and summaries of a session, which is created when need be."""
-    if not new.rows:
+    if new.is_empty:
         _empty(connection, stamp, checks.session_id(session_id), checks.optional_user_id(user_id), new)
         return []
     stored = append_anew(connection, stamp, session_id, new, user_id)
     for table in (messages, summaries):
-        old = (table.c.session_id == session_id, table.c.seq < stored[0].seq, table.c.deleted_at.is_(None))
+        old = [table.c.session_id == session_id, table.c.deleted_at.is_(None)]
+        old += [table.c.seq < message.seq for message in stored[:1]]
         connection.execute(update(table).where(*old).values(deleted_at=stamp.now))
     branches.forget(connection, stamp, session_id)
     return stored

@@ -14,9 +14,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     not_,
+    or_,
     select,
     true,
     tuple_,
@@ -26,8 +28,8 @@ from sqlalchemy import (
 from .. import units
 from ..databases import database_of, index_of
 from ..databases.statements import IS_KEPT
-from ..errors import SessionChanged, SessionExists, SessionNotFound, UserNotFound
-from ..models import Session
+from ..errors import MessageNotFound, SessionChanged, SessionExists, SessionNotFound, UserNotFound
+from ..models import Session, State
 from ..models import stored as stored_as
 from ..moments import hour_of
 from ..tables import SUPERSEDED, branches, messages, session_states, sessions, summaries
@@ -46,6 +48,25 @@ _ACTIVITY = (sessions.c.active_hour, sessions.c.last_active_at, sessions.c.id)
 _MESSAGES_OF = messages.c.session_id == bindparam("session")
 _LIVE_ONE = _SELECT.where(sessions.c.session_id == bindparam("session"), sessions.c.deleted_at.is_(None))
 
+_LAST_MESSAGE = (
+    select(messages.c.uuid)
+    .where(messages.c.session_id == sessions.c.session_id, messages.c.deleted_at.is_(None))
+    .order_by(messages.c.seq.desc())
+    .limit(1)
+    .correlate(sessions)
+    .scalar_subquery()
+)
+_STATE = tuple(session_states.c[name].label(f"state_{name}") for name in State.model_fields)
+
+
+def _with_state(query: Select[Any]) -> Select[Any]:
+    """Let a *query* for sessions tell the state and the last message of each."""
+    same = session_states.c.session_id == sessions.c.session_id
+    return query.add_columns(*_STATE, _LAST_MESSAGE.label("last_uuid")).outerjoin(session_states, same)
+
+
+_LIVE_ONE_WITH_STATE = _with_state(_LIVE_ONE)
+
 _OF_STATUS: dict[MessageStatus | None, ColumnElement[bool]] = {
     None: true(),
     "active": messages.c.archived_at.is_(None),
@@ -61,6 +82,7 @@ class SessionFilter:
     metadata: dict[str, JsonScalar] | None = None
     deleted: bool = False
     with_preview: bool = False
+    with_state: bool = False
     start: datetime | None = None
     end: datetime | None = None
     """When the sessions were active."""
@@ -71,6 +93,7 @@ def filtered(
     metadata: object = None,
     deleted: bool = False,
     with_preview: bool = False,
+    with_state: bool = False,
     start_date: object = None,
     end_date: object = None,
 ) -> SessionFilter:
@@ -80,6 +103,7 @@ def filtered(
         checks.metadata_filter(metadata),
         deleted,
         with_preview,
+        with_state,
         None if start_date is None else checks.moment("start_date", start_date),
         None if end_date is None else checks.moment("end_date", end_date),
     )
@@ -194,14 +218,29 @@ def is_gone(row: Row[Any]) -> bool:
     return row.deleted_at is not None and row.purged_at is not None and row.deleted_at <= row.purged_at
 
 
-def get(connection: Connection, session_id: str, user_id: str | None = None) -> Session:
-    """Return a live session."""
+def get(connection: Connection, session_id: str, user_id: str | None = None, with_state: bool = False) -> Session:
+    """Return a live session, perhaps with its state and its last message."""
     checked, owner = checks.session_id(session_id), checks.optional_user_id(user_id)
-    row = connection.execute(_LIVE_ONE, {"session": checked}).first()
+    query = _LIVE_ONE_WITH_STATE if with_state else _LIVE_ONE
+    row = connection.execute(query, {"session": checked}).first()
     if row is None:
         ownership.refuse(connection, checked, owner)
         raise SessionNotFound(checked)
     ownership.check(checked, row.user_id, owner)
+    return session_of(row)
+
+
+def of_message(connection: Connection, uuid: object, user_id: str | None = None) -> Session:
+    """Return the first live session that has a message, on any branch."""
+    checked, owner = checks.message_id(uuid), checks.optional_user_id(user_id)
+    kept = or_(messages.c.deleted_at.is_(None), messages.c.deleted_at == SUPERSEDED)
+    has_it = exists().where(messages.c.session_id == sessions.c.session_id, messages.c.uuid == checked, kept)
+    query = _SELECT.where(sessions.c.deleted_at.is_(None), has_it.correlate(sessions)).order_by(sessions.c.id)
+    if owner is not None:
+        query = query.where(sessions.c.user_id == owner)
+    row = connection.execute(query.limit(1)).first()
+    if row is None:
+        raise MessageNotFound(None, uuid)
     return session_of(row)
 
 
@@ -419,7 +458,9 @@ def shown(wanted: SessionFilter, connection: Connection, query: Select[Any]) -> 
         query = query.where(sessions.c.active_hour >= hour_of(wanted.start), sessions.c.last_active_at >= wanted.start)
     if wanted.end is not None:
         query = query.where(sessions.c.active_hour <= hour_of(wanted.end), sessions.c.last_active_at <= wanted.end)
-    return query.add_columns(*_previews(wanted)) if wanted.with_preview else query
+    if wanted.with_preview:
+        query = query.add_columns(*_previews(wanted))
+    return _with_state(query) if wanted.with_state else query
 
 
 def _previews(wanted: SessionFilter) -> Iterable[ColumnElement[Any]]:
@@ -467,4 +508,9 @@ def _metadata_of(row: Row[Any]) -> dict[str, Any] | None:
 def session_of(row: Row[Any]) -> Session:
     """Return the session of a *row*."""
     fields = {name: row._mapping.get(name) for name in Session.model_fields}
-    return stored_as(Session, {**fields, "metadata": _metadata_of(row)})
+    return stored_as(Session, {**fields, "metadata": _metadata_of(row), "state": _state_of(row)})
+
+
+def _state_of(row: Row[Any]) -> State | None:
+    fields = {name: row._mapping.get(f"state_{name}") for name in State.model_fields}
+    return None if fields["revision"] is None else stored_as(State, fields)
