@@ -119,6 +119,7 @@ PUBLIC = {
         "zep_memory_plugin.langchain",
         "zep_memory_plugin.llama_index",
         "zep_memory_plugin.openai_agents",
+        "zep_memory_plugin.pydantic_ai",
         "zep_memory_plugin.strands",
     )
     for name in import_module(module).__all__

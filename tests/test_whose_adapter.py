@@ -16,6 +16,7 @@ from zep_memory_plugin import google_adk as ga
 from zep_memory_plugin import langchain as lc
 from zep_memory_plugin import llama_index as li
 from zep_memory_plugin import openai_agents as oa
+from zep_memory_plugin import pydantic_ai as pa
 from zep_memory_plugin import strands as st
 from zep_memory_plugin.context import user_of
 
@@ -54,6 +55,9 @@ USES: dict[tuple[str, str], Use] = {
             app_name="app", user_id=user_of(None) or "", session_id="any"
         )
     ),
+    ("pydantic_ai", "ZepConversationStore"): lambda manager: asyncio.run(
+        pa.ZepConversationStore(manager).load("alice-1")
+    ),
     ("strands", "ZepSessionRepository"): lambda manager: st.ZepSessionRepository(manager).list_messages("alice-1", "a"),
     ("openai_agents", "ZepSession"): lambda manager: asyncio.run(oa.ZepSession("alice-1", manager).get_items()),
 }
@@ -81,7 +85,9 @@ def manager() -> Iterator[SessionManager]:
 
 def test_every_public_name_of_an_adapter_is_used_here_or_given_no_session() -> None:
     """Also tomorrow's: one that is added needs a use."""
-    public = {(module.__name__.split(".")[-1], name) for module in (af, ga, lc, li, oa, st) for name in module.__all__}
+    public = {
+        (module.__name__.split(".")[-1], name) for module in (af, ga, lc, li, oa, pa, st) for name in module.__all__
+    }
 
     assert public == USES.keys() | GIVEN_NO_SESSION
 

@@ -7,7 +7,7 @@ JSON with some of its parts; they are put together again when they are read.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -131,6 +131,14 @@ def row(parts: Iterable[Part], role: str) -> Message:
     )
 
 
+def parts_of(row: Message) -> list[Part]:
+    """Return what *row* says, part by part: a result, or text and then calls."""
+    if row.tool_call_id is not None:
+        return [Part(row.content, result_of=row.tool_call_id, name=row.name)]
+    text = [Part(row.content)] if row.content or not row.tool_calls else []
+    return text + [Part(call=call) for call in row.tool_calls or ()]
+
+
 def kept(form: Form, row: Message, message: Json, *, more: str = "") -> Message:
     """Return *row* with its native form: all of *message*, or nothing where the columns say as much."""
     texts = (row.role, row.content, row.name or "", row.tool_call_id or "")
@@ -157,7 +165,12 @@ def native_text(value: object) -> str:
 
 def from_rows(form: Form, rows: Iterable[Message]) -> list[Json]:
     """Return the messages that *rows* hold, as *form* writes them, whoever wrote the rows."""
-    read: list[Json] = []
+    return [message for _, message in read(form, rows)]
+
+
+def read(form: Form, rows: Iterable[Message]) -> list[tuple[Message, Json]]:
+    """Return the messages that *rows* hold, as *form* writes them, each with the last of its rows."""
+    read: list[tuple[Message, Json]] = []
     foreign: list[Message] = []
     names: dict[str, str] = {}
     for each in rows:
@@ -167,13 +180,27 @@ def from_rows(form: Form, rows: Iterable[Message]) -> list[Json]:
             foreign.append(_named(each, names))
             continue
         read += _read(form, foreign)
-        goes_on = is_more(each) and read and not foreign
+        if is_more(each) and read and not foreign:
+            whole = read.pop()[1]
+            own = form.with_parts(whole, [*form.parts(whole), *form.parts(own)])
         foreign = []
-        if goes_on:
-            read[-1] = form.with_parts(read[-1], [*form.parts(read[-1]), *form.parts(own)])
-        else:
-            read.append(own)
+        read.append((each, own))
     return read + _read(form, foreign)
+
+
+async def read_newest(
+    form: Form, count: int | None, look: Callable[[int | None], Awaitable[list[Message]]]
+) -> list[Message]:
+    """Return the newest rows that *look* gives so many of, until these hold more than *count* messages, or are all.
+
+    Of the first message there may be a part only, of the others there is all.
+    """
+    limit = None if count is None else count + 1
+    while True:
+        rows = await look(limit)
+        if limit is None or len(rows) < limit or len(read(form, rows)) > (count or 0):
+            return rows
+        limit *= 2
 
 
 def _own(form: Form, row: Message) -> Json | None:
@@ -199,8 +226,8 @@ def _named(row: Message, names: dict[str, str]) -> Message:
     return row.model_copy(update={"name": names[row.tool_call_id]})
 
 
-def _read(form: Form, rows: list[Message]) -> list[Json]:
-    return [message for group in groups(readable(rows, form.name)) for message in form.messages(group)]
+def _read(form: Form, rows: list[Message]) -> list[tuple[Message, Json]]:
+    return [(group[-1], message) for group in groups(readable(rows, form.name)) for message in form.messages(group)]
 
 
 def readable(rows: Iterable[Message], name: str) -> list[Message]:

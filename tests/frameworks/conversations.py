@@ -14,6 +14,19 @@ from google.adk.events.event import Event
 from google.genai import types
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ThinkingBlock, ToolCallBlock
+from pydantic_ai.conversation import Conversation
+from pydantic_ai.messages import (
+    BinaryImage,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from strands.types.session import Session as StrandsSession
 from strands.types.session import SessionMessage, SessionType, encode_bytes_values
 
@@ -24,6 +37,7 @@ from zep_memory_plugin.google_adk import ZepSessionService
 from zep_memory_plugin.langchain import ZepChatMessageHistory
 from zep_memory_plugin.llama_index import ZepChatStore
 from zep_memory_plugin.openai_agents import ZepSession
+from zep_memory_plugin.pydantic_ai import ZepConversationStore
 from zep_memory_plugin.strands import ZepSessionRepository
 
 PIXEL = base64.b64encode(b"\x89PNG\r\n").decode()
@@ -255,6 +269,48 @@ async def _google_adk_read(manager: SessionManager, session_id: str) -> list[Any
     return session.events if session else []
 
 
+def _pydantic_ai_objects(words: Words) -> list[Any]:
+    calls = [ToolCallPart("weather", arguments, id_) for id_, arguments in words.calls.items()]
+    image = BinaryImage(base64.b64decode(PIXEL), media_type="image/png")
+    return [
+        ModelRequest([UserPromptPart([words.question, image])], instructions="Be brief."),
+        ModelResponse([ThinkingPart(REASONING), TextPart(words.looking), *calls], model_name="scripted"),
+        ModelRequest([ToolReturnPart("weather", text, id_) for id_, text in words.results.items()]),
+        ModelResponse([TextPart(words.answer)]),
+        ModelRequest([UserPromptPart(words.bad_question)]),
+        ModelResponse([TextPart(words.refusal)], finish_reason="content_filter"),
+    ]
+
+
+def _pydantic_ai_atoms(message: ModelMessage) -> list[Atom]:
+    atoms: list[Atom] = []
+    for part in message.parts:
+        match part:
+            case UserPromptPart(content=str(text)):
+                atoms.append(("user", text))
+            case UserPromptPart(content=contents):
+                atoms += [("user", each) for each in contents if isinstance(each, str)]
+            case TextPart():
+                atoms.append(("assistant", part.content))
+            case ToolCallPart():
+                atoms.append(_call(part.tool_call_id, part.tool_name, part.args))
+            case ToolReturnPart():
+                atoms.append(("result", part.tool_call_id, str(part.content)))
+    return atoms
+
+
+async def _pydantic_ai_write(manager: SessionManager, session_id: str, messages: list[Any]) -> None:
+    store = ZepConversationStore(manager)
+    conversation = await store.load(session_id) or Conversation(conversation_id=session_id)
+    conversation.messages += messages
+    await store.save(conversation)
+
+
+async def _pydantic_ai_read(manager: SessionManager, session_id: str) -> list[Any]:
+    conversation = await ZepConversationStore(manager).load(session_id)
+    return conversation.messages if conversation else []
+
+
 def _strands_objects(words: Words) -> list[Any]:
     calls = [{"toolUse": {"toolUseId": id_, "name": "weather", "input": args}} for id_, args in words.calls.items()]
     results = [
@@ -327,6 +383,13 @@ FRAMEWORKS = {
         lambda manager, session_id: _run(_google_adk_read(manager, session_id)),
         _google_adk_atoms,
         lambda event: event.model_dump(mode="json", exclude_none=True),
+    ),
+    "pydantic-ai": Framework(
+        _pydantic_ai_objects,
+        lambda manager, session_id, messages: _run(_pydantic_ai_write(manager, session_id, messages)),
+        lambda manager, session_id: _run(_pydantic_ai_read(manager, session_id)),
+        _pydantic_ai_atoms,
+        lambda message: ModelMessagesTypeAdapter.dump_python([message], mode="json"),
     ),
     "Strands": Framework(
         _strands_objects,

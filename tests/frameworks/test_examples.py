@@ -4,7 +4,13 @@ import pytest
 
 from tests.support.examples import run_example
 
-EXAMPLES = ["agent_framework_agent.py", "google_adk_agent.py", "openai_agents_agent.py", "strands_agent.py"]
+EXAMPLES = [
+    "agent_framework_agent.py",
+    "google_adk_agent.py",
+    "openai_agents_agent.py",
+    "pydantic_ai_agent.py",
+    "strands_agent.py",
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

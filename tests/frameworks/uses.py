@@ -75,6 +75,30 @@ async def _google_adk_read(manager: SessionManager, session_id: str) -> list[str
     return [part.function_response.response["result"] for event in session.events for part in event.content.parts]
 
 
+async def _pydantic_ai_append(manager: SessionManager, session_id: str, text: str) -> None:
+    """Append three messages, however often somebody else was faster."""
+    from pydantic_ai.conversation import Conversation
+    from pydantic_ai.conversation_store import ConversationConflict
+    from pydantic_ai.messages import ModelRequest, UserPromptPart
+
+    from zep_memory_plugin.pydantic_ai import ZepConversationStore
+
+    store = ZepConversationStore(manager)
+    while True:
+        conversation = await store.load(session_id) or Conversation(conversation_id=session_id)
+        conversation.messages += [ModelRequest([UserPromptPart(text)]) for _ in range(3)]
+        with suppress(ConversationConflict):
+            await store.save(conversation)
+            return
+
+
+async def _pydantic_ai_read(manager: SessionManager, session_id: str) -> list[str]:
+    from zep_memory_plugin.pydantic_ai import ZepConversationStore
+
+    conversation: Any = await ZepConversationStore(manager).load(session_id)
+    return [part.content for message in conversation.messages for part in message.parts]
+
+
 def _strands_append_blocking(manager: SessionManager, session_id: str, text: str) -> None:
     """Append a message with three results, which are three messages, however often somebody else was faster."""
     from strands.types.exceptions import SessionException
@@ -113,6 +137,7 @@ USES = {
     "agent_framework": Use(_agent_framework_append, _agent_framework_read),
     "google_adk": Use(_google_adk_append, _google_adk_read),
     "openai_agents": Use(_openai_append, _openai_read),
+    "pydantic_ai": Use(_pydantic_ai_append, _pydantic_ai_read),
     "strands": Use(_strands_append, _strands_read),
 }
 
