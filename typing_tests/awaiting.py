@@ -33,6 +33,7 @@ async def sessions(manager: SessionManager) -> None:
     assert_type(await manager.amove_session("a", "alice", from_user_id="guest"), Session)
     assert_type(await manager.adelete_memory("a", user_id="alice"), None)
     assert_type(await manager.aget_session("a", user_id="alice"), Session)
+    assert_type(await manager.afind_session("text"), Session)
     assert_type(await manager.aupdate_session(Session(session_id="a"), user_id="alice"), Session)
     assert_type(await manager.adelete_session("a", user_id="alice"), None)
     assert_type(await manager.arestore_session("a", user_id="alice"), Session)
@@ -57,6 +58,7 @@ async def memory(manager: SessionManager) -> None:
     assert_type(await manager.aclear_memory("a", user_id="alice"), None)
     assert_type(await manager.arewind_session("a", "text", user_id="alice"), None)
     assert_type(await manager.alist_branches("a", user_id="alice"), list[Branch])
+    assert_type(await manager.abranch_messages("a", "text"), list[Message])
     assert_type(await manager.aswitch_branch("a", "text", user_id="alice"), None)
 
 

@@ -62,7 +62,8 @@ def lend(manager: SessionManager, connection: LentConnection) -> None:
 def sessions(manager: SessionManager) -> None:
     order: SessionOrder = "active"
     assert_type(manager.add_session(Session(session_id="a"), exist_ok=True, create_user=True), Session)
-    assert_type(manager.get_session("a", user_id="alice"), Session)
+    assert_type(manager.get_session("a", user_id="alice", with_state=True).state, State | None)
+    assert_type(manager.find_session("text", user_id="alice"), Session)
     assert_type(manager.update_session(Session(session_id="a"), user_id="alice", expected_revision=3), Session)
     assert_type(manager.move_session("a", "alice", from_user_id="guest"), Session)
     assert_type(manager.delete_session("a", user_id="alice", expected_revision=4), None)
@@ -71,7 +72,7 @@ def sessions(manager: SessionManager) -> None:
     assert_type(manager.list_sessions(10, 0, user_id="alice", metadata={"paid": True}, deleted=True), list[Session])
     assert_type(manager.list_sessions(10, "1-1", order=order, with_preview=True)[0].activity_cursor, str | None)
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    assert_type(manager.list_sessions(start_date=when, end_date=when), list[Session])
+    assert_type(manager.list_sessions(start_date=when, end_date=when, with_state=True), list[Session])
     assert_type(
         manager.list_all_sessions(10, user_id=None, metadata={"seats": 2}, deleted=True), Iterator[list[Session]]
     )
@@ -88,7 +89,7 @@ def memory(manager: SessionManager) -> None:
     assert_type(manager.add_memory("a", batch, user_id="alice", status=status), list[Message])
     assert_type(manager.add_memory("a", [], known=known, since_seq=3, metadata={"a": 1}), list[Message])
     assert_type(manager.add_memory("a", manager.get_memory("b"), expected_revision=3), list[Message])
-    assert_type(manager.add_memory("a", [], state="{}"), list[Message])
+    assert_type(manager.add_memory("a", [], state="{}", after="text"), list[Message])
     assert_type(manager.get_state("a", user_id="alice"), State | None)
     assert_type(manager.set_state("a", "{}", user_id="alice", expected_revision=0), State)
     assert_type(manager.get_user_state("alice"), State | None)
@@ -98,6 +99,8 @@ def memory(manager: SessionManager) -> None:
     assert_type(manager.clear_memory("a", user_id="alice"), None)
     assert_type(manager.rewind_session("a", "text", user_id="alice"), None)
     assert_type(manager.list_branches("a", user_id="alice"), list[Branch])
+    assert_type(manager.replace_memory("a", [], metadata={"a": 1}, state="{}"), list[Message])
+    assert_type(manager.branch_messages("a", "text", 10, user_id="alice"), list[Message])
     assert_type(manager.switch_branch("a", "text", user_id="alice"), None)
     manager.add_memory("a", [], status="gone")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
