@@ -58,6 +58,7 @@ ERRORS = [
     zep_memory_plugin.UserExists("a"),
     zep_memory_plugin.SessionOwnedByAnotherUser("a", "b"),
     zep_memory_plugin.InvalidInput("field", "is wrong"),
+    zep_memory_plugin.Held("session", "a"),
     zep_memory_plugin.SchemaOutdated("1", "2"),
     zep_memory_plugin.SchemaIncomplete("sessions", "messages"),
     zep_memory_plugin.DatabaseUnavailable("away"),

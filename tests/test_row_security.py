@@ -29,6 +29,8 @@ WARM = 8
 """Calls after which each driver has prepared the statements that it is going to prepare."""
 
 TABLES = [
+    "session_holds",
+    "user_holds",
     "users",
     "sessions",
     "messages",
@@ -96,6 +98,8 @@ def everything(owner: SessionManager) -> None:
         owner.add_summary(user, Summary(content="in short", seq=1))
         owner.rewind_session(user, stored[0].uuid or "")
         owner.add_memory(user, said("three"))
+        owner.hold_session(user)
+        owner.hold_user(user)
 
 
 def outcome(memory: Caller, method: str, session_id: str) -> str:

@@ -25,7 +25,20 @@ from zep_memory_plugin import (
     ZepMemoryError,
 )
 
-OF_ALL_USERS = {"import_memory", "list_all_users", "list_users", "move_session", "purge", "rebuild_search", "stats"}
+OF_ALL_USERS = {
+    "hold_session",
+    "hold_user",
+    "import_memory",
+    "list_all_users",
+    "list_holds",
+    "list_users",
+    "move_session",
+    "purge",
+    "rebuild_search",
+    "release_session",
+    "release_user",
+    "stats",
+}
 """The methods that a manager of one user refuses."""
 
 STORING = {"add_memory", "add_session", "replace_memory"}

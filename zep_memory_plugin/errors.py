@@ -97,6 +97,15 @@ class StateChanged(Conflict):
         super().__init__(f"the state of {shown(key)} is at revision {revision}, not {expected}; read it again")
 
 
+class Held(Conflict):
+    """The session or user is held: neither deleted nor erased until it is released."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        self.kind = kind
+        self.key = key
+        super().__init__(f"{kind} {shown(key)} is held; release it first, or the user or session that it hangs on")
+
+
 class UserExists(Conflict):
     """A user with this id is stored already."""
 

@@ -20,6 +20,7 @@ from .flows import application, searching, writing
 from .models import (
     BeforeStore,
     Branch,
+    Hold,
     Memory,
     Message,
     PurgeProgress,
@@ -261,6 +262,7 @@ class SessionManager:
         `restore_session` brings it back until a purge.
 
         Raises:
+            Held: it is held, or its user is.
             SessionChanged: it is of another revision.
             SessionNotFound: there is none, or it is deleted already.
         """
@@ -274,6 +276,70 @@ class SessionManager:
         See `delete_session`.
         """
         await self._runner.awrite(core.sessions.delete, session_id, user_id, expected_revision)
+
+    def hold_session(self, session_id: str, *, user_id: str | None = None) -> None:
+        """Keep a session, live or soft-deleted, from being deleted, purged or erased until `release_session`.
+
+        What is written to it meanwhile is written; what is soft-deleted in it stays in reach of a release.
+
+        Raises:
+            SessionNotFound: there is no such session, or it was purged.
+        """
+        self._runner.write(core.holding.hold_session, session_id, user_id)
+
+    async def ahold_session(self, session_id: str, *, user_id: str | None = None) -> None:
+        """Keep a session, live or soft-deleted, from being deleted, purged or erased until `release_session`.
+
+        See `hold_session`.
+        """
+        await self._runner.awrite(core.holding.hold_session, session_id, user_id)
+
+    def release_session(self, session_id: str, *, user_id: str | None = None) -> None:
+        """Let a session go again; one that is not held is left as it is.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
+        self._runner.write(core.holding.release_session, session_id, user_id)
+
+    async def arelease_session(self, session_id: str, *, user_id: str | None = None) -> None:
+        """Let a session go again; one that is not held is left as it is. See `release_session`."""
+        await self._runner.awrite(core.holding.release_session, session_id, user_id)
+
+    def hold_user(self, user_id: str) -> None:
+        """Keep a user from being erased, and all sessions that are or will be theirs from going, until `release_user`.
+
+        Raises:
+            UserNotFound: there is no such user.
+        """
+        self._runner.write(core.holding.hold_user, user_id)
+
+    async def ahold_user(self, user_id: str) -> None:
+        """Keep a user from being erased, and all sessions that are or will be theirs from going, until `release_user`.
+
+        See `hold_user`.
+        """
+        await self._runner.awrite(core.holding.hold_user, user_id)
+
+    def release_user(self, user_id: str) -> None:
+        """Let a user go again; sessions of theirs that are held themselves stay so.
+
+        Raises:
+            UserNotFound: there is no such user.
+        """
+        self._runner.write(core.holding.release_user, user_id)
+
+    async def arelease_user(self, user_id: str) -> None:
+        """Let a user go again; sessions of theirs that are held themselves stay so. See `release_user`."""
+        await self._runner.awrite(core.holding.release_user, user_id)
+
+    def list_holds(self) -> list[Hold]:
+        """Return all that is held: sessions, then users."""
+        return self._runner.read(core.holds.listed)
+
+    async def alist_holds(self) -> list[Hold]:
+        """Return all that is held: sessions, then users. See `list_holds`."""
+        return await self._runner.aread(core.holds.listed)
 
     def restore_session(self, session_id: str, *, user_id: str | None = None) -> Session:
         """Bring back a soft-deleted session with exactly what its deletion took along.
@@ -1150,6 +1216,7 @@ class SessionManager:
         """Erase a user and all sessions of theirs, soft-deleted ones too, with everything in them, at once.
 
         Raises:
+            Held: they are held, or a session of theirs is.
             UserNotFound: there is none.
         """
         self._runner.run(writing.delete_user(user_id))

@@ -392,6 +392,14 @@ class Stats(_Result):
     bytes: int | None = Field(default=None, description="What it takes on disk, indexes and all, where that is known.")
 
 
+class Hold(_Model):
+    """That a session or a user is held: neither deleted nor purged until it is released."""
+
+    session_id: str | None = None
+    user_id: str | None = None
+    held_at: datetime
+
+
 Summarizer = Callable[[Summary | None, list[Message]], str | Awaitable[str]]
 """Given the latest summary and the messages to add to it, returns the new summary's text; blocking or async."""
 

@@ -424,6 +424,22 @@ user_states = Table(
 for _table in (session_states, user_states):
     _beside(_table, f"ALTER TABLE {_table.name} ALTER COLUMN content SET STATISTICS 0", dialect="postgresql")
 
+session_holds = Table(
+    f"{PREFIX}session_holds",
+    metadata,
+    Column("session_id", String(255), primary_key=True),
+    Column("held_at", UtcDateTime, nullable=False),
+)
+"""Sessions that are not to be deleted or purged."""
+
+user_holds = Table(
+    f"{PREFIX}user_holds",
+    metadata,
+    Column("user_id", String(255), primary_key=True),
+    Column("held_at", UtcDateTime, nullable=False),
+)
+"""Users who are not to be erased, and whose sessions are not to be deleted or purged."""
+
 schema_version = Table(
     f"{PREFIX}schema_version",
     metadata,

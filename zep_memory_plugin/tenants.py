@@ -21,8 +21,8 @@ from .models import Session, User
 
 M = TypeVar("M")
 
-GIVING_AWAY = ("move_session", "amove_session")
-"""Methods whose *user_id* is someone else."""
+NOT_THEIRS = {"move_session", "hold_session", "hold_user", "release_session", "release_user"}
+"""Methods that take a *user_id* and are not that user's to call."""
 
 _TELLING = {"user_id", "options", "session", "user"}
 """Parameters that say whose what a method does is."""
@@ -56,7 +56,7 @@ def _for_one_user(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def for_one_user(manager: Any, *args: Any, **kwargs: Any) -> Any:
-        if not telling or name in GIVING_AWAY:
+        if not telling or name in NOT_THEIRS or name[1:] in NOT_THEIRS:
             raise NotForOneUser(name)
         given = signature.bind(manager, *args, **kwargs)
         for parameter in telling:

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import scoped_session
 
 Given = TypeVar("Given")
-Held = TypeVar("Held")
+Value = TypeVar("Value")
 
 if TYPE_CHECKING:
 
-    class Takes(Generic[Given, Held]):
-        """A field of a model that takes a *Given* and holds a *Held*: what a validator does, told to a type checker."""
+    class Takes(Generic[Given, Value]):
+        """A field of a model that takes a *Given* and holds a *Value*: what a validator does, told to type checkers."""
 
-        def __get__(self, model: object, owner: object = None) -> Held: ...
+        def __get__(self, model: object, owner: object = None) -> Value: ...
         def __set__(self, model: object, value: Given) -> None: ...
 
     Metadata = dict[str, JsonValue]

@@ -12,12 +12,17 @@ from zep_memory_plugin.tables import (
     columns_of,
     messages,
     metadata,
+    session_holds,
     session_states,
     sessions,
     summaries,
+    user_holds,
     user_states,
     users,
 )
+
+_ROWS = (messages, summaries, branches, session_states, session_holds, sessions, user_states, user_holds, users)
+"""The tables with rows of tests, children first."""
 
 BLOCKING = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
@@ -70,7 +75,7 @@ class Tables:
         """Delete every row of ours, but for what the tables need to work, where there are tables yet."""
         with self._engine.begin() as connection:
             if inspect(connection).has_table(messages.name):
-                for table in (messages, summaries, branches, session_states, sessions, user_states, users):
+                for table in _ROWS:
                     connection.execute(delete(table))
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from ..errors import InvalidInput, ZepMemoryError
 from ..models import PurgeProgress, PurgeReport
 from ..tables import PREFIX, SUPERSEDED, UtcDateTime, messages, sessions, summaries
 from ..units import Flow, Stamp
-from . import checks, states
+from . import checks, holds, states
 from .chunks import chunked
 
 logger = logging.getLogger(__name__)
@@ -156,6 +156,9 @@ def _mark(connection: Connection, stamp: Stamp, limit: datetime, batch_size: int
     first = database_of(connection).first_rows(sessions, unmarked, sessions.c.deleted_at, batch_size)
     marked = update(sessions).where(first, unmarked).values(purged_at=sessions.c.deleted_at)
     rows = connection.execute(marked.returning(sessions.c.session_id), {"limit": limit}).scalars().all()
+    # Somebody may have held one while its row was waited for: now that all are locked, that shows.
+    held = update(sessions).where(sessions.c.session_id.in_(rows), ~holds.is_free(sessions.c.session_id))
+    connection.execute(held.values(purged_at=None))
     for chunk in chunked(rows):
         for table in (messages, summaries):  # what was superseded there goes as well
             superseded = (table.c.session_id.in_(chunk), table.c.deleted_at == SUPERSEDED)
@@ -193,8 +196,9 @@ def _batch(dialect: str, table: Table, size: int) -> ColumnElement[bool]:
 
 
 def _expired(table: Table) -> ColumnElement[bool]:
-    """Match the rows that were deleted up to the moment `limit`."""
-    return and_(table.c.deleted_at.is_not(None), table.c.deleted_at <= bindparam("limit", type_=UtcDateTime))
+    """Match the rows that were deleted up to the moment `limit`, but for those of sessions that are held."""
+    deleted = and_(table.c.deleted_at.is_not(None), table.c.deleted_at <= bindparam("limit", type_=UtcDateTime))
+    return and_(deleted, holds.is_free(table.c.session_id))
 
 
 def _removable(table: Table) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ..errors import InvalidInput
 from ..models import Session
-from ..tables import branches, message_embeddings, messages, session_states, sessions, summaries
+from ..tables import branches, message_embeddings, messages, session_holds, session_states, sessions, summaries
 from ..units import Stamp
 from . import checks
 from . import sessions as session_rows
@@ -22,7 +22,7 @@ def rename(
     row = {**session_rows.lock_live(connection, source, user_id)._mapping, "session_id": target}
     session_rows.vacate(connection, target)
     connection.execute(insert(sessions).values(**{**row, "updated_at": stamp.now, "revision": row["revision"] + 1}))
-    for table in (messages, summaries, message_embeddings, session_states, branches):
+    for table in (messages, summaries, message_embeddings, session_states, branches, session_holds):
         connection.execute(update(table).where(table.c.session_id == source).values(session_id=target))
     connection.execute(delete(sessions).where(sessions.c.session_id == source))
     return session_rows.get(connection, target)

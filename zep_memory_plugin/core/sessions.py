@@ -35,7 +35,7 @@ from ..moments import hour_of
 from ..tables import SUPERSEDED, branches, messages, session_states, sessions, summaries
 from ..types import JsonScalar, MessageStatus, Metadata
 from ..units import Flow, Stamp
-from . import checks, damage, jsontext, listing, ownership, users
+from . import checks, damage, holds, jsontext, listing, ownership, users
 from .chunks import chunked
 from .listing import Horizon
 
@@ -336,6 +336,7 @@ def delete(
     if stored.deleted_at is not None:
         raise SessionNotFound(checked)
     expect(stored, stamp, expected_revision)
+    holds.refuse_session(connection, checked, stored.user_id)
     moment = _new_moment(connection, stamp, checked)
     for table in (sessions, messages, summaries):
         connection.execute(

@@ -11,7 +11,7 @@ from ..models import User
 from ..tables import branches, messages, session_states, sessions, summaries, user_states, users
 from ..types import JsonScalar
 from ..units import Flow, Stamp
-from . import checks, damage, jsontext, listing
+from . import checks, damage, holds, jsontext, listing
 from .chunks import chunked
 from .listing import Horizon
 
@@ -85,6 +85,7 @@ def erase(connection: Connection, stamp: Stamp, user_id: str) -> None:
     checked = checks.user_id(user_id)
     if not _lock_for_erasure(connection, stamp, checked):
         return
+    holds.refuse_user(connection, checked)
     theirs = select(sessions.c.session_id).where(sessions.c.user_id == checked)
     for session_id in connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).scalars().all():
         index_of(connection).remove(connection, _OF_SESSION, {"session": session_id})

@@ -20,9 +20,11 @@ from ...tables import (
     branches,
     message_embeddings,
     messages,
+    session_holds,
     session_states,
     sessions,
     summaries,
+    user_holds,
     user_states,
     users,
 )
@@ -44,8 +46,8 @@ _READ = "WITH zep_read AS MATERIALIZED ({read}) SELECT zep_read.* FROM zep_read 
 """A query in which the rows of another are asked for once the setting is there."""
 
 
-_OF_USERS = (users, sessions, user_states)
-_OF_SESSIONS = (messages, summaries, message_embeddings, session_states, branches)
+_OF_USERS = (users, sessions, user_states, user_holds)
+_OF_SESSIONS = (messages, summaries, message_embeddings, session_states, session_holds, branches)
 
 
 def is_for_tenant(connection: Connection) -> bool:

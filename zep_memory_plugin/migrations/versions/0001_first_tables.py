@@ -31,6 +31,8 @@ def upgrade() -> None:
     _create_keyed_table("zep_branches", sa.Column("parent_seq", sa.BigInteger, nullable=False))
     _states("zep_session_states", "session_id")
     _states("zep_user_states", "user_id")
+    _holds("zep_session_holds", "session_id")
+    _holds("zep_user_holds", "user_id")
     if op.get_context().dialect.name == "sqlite":
         _for_sqlite()
     else:
@@ -142,6 +144,15 @@ def _states(name: str, key: str) -> None:
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint(key, name=f"pk_{name}"),
+    )
+
+
+def _holds(name: str, key: str) -> None:
+    op.create_table(
+        name,
+        sa.Column(key, sa.String(255), nullable=False),
+        sa.Column("held_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint(key, name=f"pk_{name}"),
     )
 
