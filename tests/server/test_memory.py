@@ -306,3 +306,13 @@ def test_a_user_is_added_read_changed_and_erased(server: TestClient) -> None:
         assert server.get(path).status_code == 404
     assert server.delete("/user/u").status_code == server.patch("/user/u", json={}).status_code == 404
     assert server.post("/user", json={"user_id": "u"}).status_code == 201
+
+
+def test_what_is_held_is_not_deleted_over_http(server: TestClient, manager: SessionManager) -> None:
+    server.post("/sessions/a/memory", json=said("kept"))
+    manager.hold_session("a")
+
+    answer = server.delete("/sessions/a/memory")
+
+    assert (answer.status_code, answer.text.split(";")[0]) == (409, "conflict: session 'a' is held")
+    assert contents(server) == ["kept"]

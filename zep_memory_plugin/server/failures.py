@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ..errors import (
     DatabaseUnavailable,
+    Held,
     InvalidInput,
     NotFound,
     SessionExists,
@@ -51,6 +52,8 @@ async def _ours(request: Request, error: Exception) -> Response:
         return refusal(400, f"bad request: session already exists with session_id: {error.session_id}{_again(error)}")
     if isinstance(error, UserExists):
         return refusal(400, f"bad request: user already exists with user_id: {error.user_id}")
+    if isinstance(error, Held):
+        return refusal(409, f"conflict: {error}")
     if isinstance(error, InvalidInput):
         return refusal(400, f"bad request: {error}")
     if isinstance(error, DatabaseUnavailable):
