@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.cli.conftest import start, talk
+from tests.support.proxy import Proxy
 from zep_memory_plugin import SessionManager
 
 
@@ -70,3 +71,26 @@ def test_every_time_it_purges_what_is_new(database_url: str) -> None:
         process.terminate()
         process.communicate(timeout=60)
         assert process.returncode == 0
+
+
+def test_it_outlives_a_database_that_goes_away_and_comes_back(postgres_url: str) -> None:
+    with SessionManager(postgres_url) as manager, Proxy.to(postgres_url) as proxy:
+        _deleted(manager, "a")
+        process = start("purge", "--every", "0.1s", "-d", proxy.url_for(postgres_url))
+        try:
+            assert _first_line(process) == "removed 1 sessions, 20 messages\n"
+
+            proxy.go_away()
+            while "purge failed, next try in 0.1 s" not in _first_line(process):
+                assert process.poll() is None
+            _deleted(manager, "b")
+            proxy.come_back()
+            while manager.stats().deleted_sessions:
+                assert process.poll() is None
+
+            process.terminate()
+            _, rest = process.communicate(timeout=60)
+            assert (process.returncode, rest.splitlines()[-1]) == (0, "stopped")
+        finally:
+            process.kill()
+            process.communicate()
