@@ -19,6 +19,9 @@ GRACE = 30
 KEPT = 75
 """Seconds that a connection stays open without requests; clients walk through listings on one."""
 
+STARTING = 120
+"""Seconds that a worker may be busy with starting, on a machine that is busy, too, before another takes its place."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,6 +63,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEPT,
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=STARTING,
     )
 
 
