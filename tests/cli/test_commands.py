@@ -1,14 +1,17 @@
 """Each command does what a manager does, and says so in lines that a program or a person can read."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 
 from tests.cli.conftest import Command, talk
 from tests.support.tables import Tables
 from zep_memory_plugin import Message, Session, SessionManager, Summary, User
+from zep_memory_plugin.tables import tables_of
 
 
 def lines(text: str) -> list[dict[str, object]]:
@@ -229,6 +232,27 @@ def test_the_statements_of_the_schema_make_tables_that_work(command: Command, tm
 
     with SessionManager(f"sqlite:///{tmp_path / 'zep.db'}") as manager:
         assert len(manager.add_memory("a", talk(2))) == 2
+
+
+def test_citus_is_told_of_every_table_and_can_keep_its_keys(command: Command) -> None:
+    """A table is distributed by a column that is in each of its unique keys, those of sessions beside the sessions."""
+    printed = command("schema", "--distributed").out
+    placed = dict(re.findall(r"create_distributed_table\('(\w+)', '(\w+)'", printed))
+    beside = dict(re.findall(r"\('(\w+)', '\w+', colocate_with => '(\w+)'\)", printed))
+    everywhere = re.findall(r"create_reference_table\('(\w+)'\)", printed)
+    tables = {table.name: table for table in tables_of("postgresql")}
+
+    assert next(iter(placed)) == "zep_sessions"
+    assert sorted([*placed, *everywhere]) == sorted(tables)
+    for name, column in placed.items():
+        keys = [key for key in tables[name].constraints if isinstance(key, PrimaryKeyConstraint | UniqueConstraint)]
+        assert all(column in key.columns for key in keys)
+        assert not any(index.unique for index in tables[name].indexes)
+    assert beside == {
+        name: "none" if column == "user_id" else "zep_sessions"
+        for name, column in placed.items()
+        if name != "zep_sessions"
+    }
 
 
 def test_the_statements_of_the_schema_of_postgres_work(command: Command, postgres_url: str) -> None:

@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import create_mock_engine, insert
 from sqlalchemy.schema import ExecutableDDLElement
 
-from ..databases.postgresql import guarding
+from ..databases.postgresql import distributing, guarding
 from ..errors import InvalidInput
 from ..running import schema as tables_in_use
 from ..tables import metadata, schema_version, tables_of
@@ -28,16 +28,25 @@ def schema(
         int | None,
         typer.Option("--partitions", min=1, max=1024, help="Partition the tables of Postgres by session."),
     ] = None,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="Print what spreads the tables over the nodes of Citus instead.")
+    ] = False,
     rls: Annotated[
         bool, typer.Option("--rls", help="Print the policies that hold each tenant to what is theirs instead.")
     ] = False,
 ) -> None:
     """Print the statements that create the tables, for who is not to let a program do that."""
-    for option, is_given in (("--partitions", partitions is not None), ("--rls", rls)):
+    for option, is_given in (("--partitions", partitions is not None), ("--distributed", distributed), ("--rls", rls)):
         if is_given and kind is not Kind.postgresql:
             raise InvalidInput(option, "is for Postgres alone")
-    for statement in policies() if rls else statements(kind.value, partitions):
+    instead = [*(placements() if distributed else ()), *(policies() if rls else ())]
+    for statement in instead or statements(kind.value, partitions):
         print(f"{statement};\n")
+
+
+def placements() -> Sequence[str]:
+    """Return what spreads the tables of Postgres over the nodes of Citus."""
+    return distributing.placements()
 
 
 def policies() -> Sequence[str]:
