@@ -9,12 +9,13 @@ from html import unescape
 
 import jwt
 import pytest
+from markupsafe import escape
 from starlette.testclient import TestClient
 
 from tests.support.messages import said
 from zep_memory_plugin import Message, Session, SessionManager, Summary, ToolCall, User
 from zep_memory_plugin.server import Settings, create_app, new_token
-from zep_memory_plugin.server.pages.contents import LARGEST_PICTURE, LONGEST_SHOWN
+from zep_memory_plugin.server.pages.contents import LARGEST_PICTURE, LONGEST_SHOWN, pieces_of
 from zep_memory_plugin.server.pages.marks import excerpt
 from zep_memory_plugin.server.pages.plots import HEIGHT, plotted
 
@@ -126,6 +127,35 @@ def test_a_transcript_shows_all_that_a_message_has(pages: TestClient, manager: S
     assert re.findall(r'<img class="picture" src="([^"]*)"', html) == [f"data:image/png;base64,{picture}"]
     assert "https://example.org/a.png" in html
     assert html.index("I wonder") < html.index(">Lisbon<")
+
+
+def test_code_stands_apart_from_words_and_is_text(pages: TestClient, manager: SessionManager) -> None:
+    code = f"for x in y:\n    {HOSTILE}"
+    manager.add_memory("a", said(f"Do this:\n\n```python\n{code}\n```\n\nand not `that` or ```this```."))
+
+    html = pages.get("/session?id=a").text
+
+    assert re.findall(r'<pre class="code">([^<]*)</pre>', html) == [escape(code)]
+    assert re.findall(r'<div class="text" dir="auto">([^<]*)</div>', html) == [
+        "Do this:",
+        "and not `that` or ```this```.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("words", [("words", False)]),
+        ("```\nnever closed", [("never closed", True)]),
+        ("a\n```\n```\nb", [("a", False), ("b", False)]),
+        ("```sh\n  ls\n```\n```\nx\n```", [("  ls", True), ("x", True)]),
+        ("```and more than a name\nx", [("```and more than a name\nx", False)]),
+        ("```\n```", [("```\n```", False)]),
+    ],
+    ids=["no code", "not closed", "empty", "one after the other", "words behind", "nothing else"],
+)
+def test_lines_of_three_backticks_begin_and_end_code(text: str, pieces: list[tuple[str, bool]]) -> None:
+    assert [(piece.text, piece.is_code) for piece in pieces_of(text)] == pieces
 
 
 @pytest.mark.parametrize("native", ["", "{", "[" * 100_000, '{"type": "image"}', '{"type": ["reasoning"]}', '"x"', "5"])

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ... import SessionManager, __version__
 from ...rendering import ago
 from ..settings import Settings
-from .contents import bounded
+from .contents import bounded, pieces_of
 
 MOST_FIELDS = 20
 """Fields of a form that are read."""
@@ -112,6 +112,7 @@ _environment.filters |= {
     "bounded": bounded,
     "moment": _moment,
     "iso": _iso,
+    "pieces": pieces_of,
     "pretty": _pretty,
     "short": _short,
     "size": _size,

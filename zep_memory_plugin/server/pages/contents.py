@@ -28,6 +28,7 @@ _THOUGHTS = ("reasoning", "thinking", "reasoning_content")
 _PICTURES = ("image", "image_url", "input_image")
 _TEXTS = ("reasoning", "thinking", "text", "reasoning_content", "content", "summary")
 _KINDS = "png|jpe?g|gif|webp"
+_FENCE = re.compile(r"^ {0,3}```[\w+#.-]{0,20}[ \t]*$", re.MULTILINE)
 _IN_PAGE = re.compile(rf"data:image/(?:{_KINDS});base64,[A-Za-z0-9+/=\s]+", re.ASCII)
 
 
@@ -37,6 +38,14 @@ class Picture:
 
     source: str
     in_page: bool
+
+
+@dataclass(slots=True)
+class Piece:
+    """A part of a text: words, or code."""
+
+    text: str
+    is_code: bool
 
 
 @dataclass(slots=True)
@@ -67,6 +76,12 @@ def contents_of(message: Message) -> Contents:
             shown.pictures.append(Picture(source, _is_in_page(source)))
     shown.thoughts = [thought for thought in shown.thoughts if thought.strip()]
     return shown
+
+
+def pieces_of(text: str) -> list[Piece]:
+    """Return *text* in pieces: what is between lines of three backticks, and the name of a language, is code."""
+    pieces = [Piece(part.strip("\n"), at % 2 == 1) for at, part in enumerate(_FENCE.split(text))]
+    return [piece for piece in pieces if piece.text.strip()] or [Piece(text, is_code=False)]
 
 
 def bounded(text: str) -> str:
