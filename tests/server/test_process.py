@@ -96,7 +96,7 @@ def test_a_body_that_never_ends_is_given_up(tmp_path: Path) -> None:
         sent.append(message)
 
     path = "/api/v1/sessions"
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
     asyncio.run(app({**scope, "headers": headers}, receive, send))
 
