@@ -172,7 +172,7 @@ def measure_database(
     title: str, url: str, told: Sequence[Conversation], embed: Callable[[list[str]], Any] | None
 ) -> None:
     """Measure every mode on one database."""
-    with SessionManager(url, embedder=embed) as manager:
+    with SessionManager(url, embedder=embed, background=False) as manager:
         places = stored(manager, told)
         for mode in ("lexical", "semantic", "hybrid") if embed else ("lexical",):
             measure(f"{title}, {mode}", told, searching(manager, places, mode))

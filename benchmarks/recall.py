@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zep_memory_plugin import Message, SearchMode, SessionManager
+from zep_memory_plugin import Embedder, Message, SearchMode, SessionManager
 
 from . import server
 from .places import Kind, Places
@@ -83,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print(kind: Kind, url: str, files: Sequence[Path], mode: SearchMode) -> None:
     print(f"{kind}, {mode}, R@{' / '.join(map(str, AT))}")
-    with SessionManager(url, durability="normal", embedder=None if mode == "lexical" else "static") as manager:
+    embedder: Embedder | None = None if mode == "lexical" else "static"
+    with SessionManager(url, durability="normal", embedder=embedder, background=False) as manager:
         for file in files:
             print(measured(manager, file, mode), flush=True)
 

@@ -61,7 +61,7 @@ def engine(url: str) -> Iterator[Engine]:
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_user_searches_a_session_of_theirs_or_of_nobody(engine: Engine, search: str) -> None:
     """A session of another user is refused; without a session only the user's own are searched."""
-    with SessionManager(engine, embedder=embed) as manager:
+    with SessionManager(engine, embedder=embed, background=False) as manager:
         for session_id, owner in (("anns", "ann"), ("bobs", "bob"), ("free", None)):
             fill(manager, session_id, owner, said(*WORDS))
 
@@ -100,7 +100,7 @@ def test_a_session_that_changes_hands_between_two_statements_shows_nothing(
     engine: Engine, url: str, search: str, scope: dict[str, Any]
 ) -> None:
     """Before each statement in turn the session becomes another user's, who says something new in it."""
-    with SessionManager(engine, embedder=embed) as manager, Tables(url) as tables:
+    with SessionManager(engine, embedder=embed, background=False) as manager, Tables(url) as tables:
         fill(manager, "s", "ann", said(*WORDS))
         shown = [
             texts(search_while(engine, tables, statement, lambda: manager.search_memory(**SEARCHES[search], **scope)))

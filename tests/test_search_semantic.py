@@ -45,7 +45,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def manager(url: str) -> Iterator[SessionManager]:
-    with SessionManager(url, embedder=embed) as manager:
+    with SessionManager(url, embedder=embed, background=False) as manager:
         yield manager
 
 
@@ -119,7 +119,7 @@ def test_a_failing_embedder_costs_no_message_and_is_made_up_for(url: str, caplog
             raise RuntimeError("secret words")
         return embed(texts)
 
-    with SessionManager(url, embedder=moody) as manager, caplog.at_level(logging.WARNING):
+    with SessionManager(url, embedder=moody, background=False) as manager, caplog.at_level(logging.WARNING):
         manager.add_memory("s", said("a lynx"))
         manager.add_memory("t", said("a cat"))
         assert contents(manager.search_memory("lynx")) == ["a lynx"]
@@ -138,7 +138,7 @@ def test_a_failing_embedder_costs_no_message_and_is_made_up_for(url: str, caplog
 
 def test_async_callers_and_the_frameworks_embedders_are_served(url: str) -> None:
     async def search(embedder: Any, session_id: str) -> list[SearchResult]:
-        async with SessionManager(url, embedder=embedder) as manager:
+        async with SessionManager(url, embedder=embedder, background=False) as manager:
             await manager.aadd_memory(session_id, said("a lynx", "a cake"))
             return await manager.asearch_memory("a cake", mode="semantic", session_id=session_id, limit=1)
 
@@ -154,7 +154,7 @@ async def aembed(texts: list[str]) -> list[list[float]]:
 
 def test_a_function_that_embeds_may_be_async(url: str) -> None:
     """A blocking caller waits for it, an async one awaits it."""
-    with SessionManager(url, embedder=aembed) as manager:
+    with SessionManager(url, embedder=aembed, background=False) as manager:
         manager.add_memory("s", said("a lynx", "a cake"))
 
         assert contents(manager.search_memory("a cake", mode="semantic", limit=1)) == ["a cake"]
@@ -162,7 +162,7 @@ def test_a_function_that_embeds_may_be_async(url: str) -> None:
 
 
 def test_pgvector_searches_everything_through_its_index(pgvector_url: str) -> None:
-    with SessionManager(pgvector_url, embedder=embed) as manager:
+    with SessionManager(pgvector_url, embedder=embed, background=False) as manager:
         manager.add_memory("s", said("a lynx", "rain"))
         manager.search_memory("tiger", mode="semantic")
 
@@ -209,7 +209,7 @@ def test_one_message_that_has_no_embedding_keeps_no_other_from_having_one(url: s
         return [[0.0] * 4 if "!" in text else vector for text, vector in zip(texts, embed(texts), strict=True)]
 
     texts = ["!", "a cat"] if bad == "first" else ["a cat", "!"]
-    with SessionManager(url, embedder=embed_words) as manager:
+    with SessionManager(url, embedder=embed_words, background=False) as manager:
         manager.add_memory("s", said(*texts))
         manager.add_memory("s", said("bread"))
         with suppress(ValueError):  # the model's own, for what is left
@@ -250,7 +250,7 @@ def test_what_an_embedder_had_no_time_for_is_embedded_later(url: str) -> None:
         room -= len(texts)
         return embed(texts)
 
-    with SessionManager(url, embedder=embed_some) as manager:
+    with SessionManager(url, embedder=embed_some, background=False) as manager:
         manager.add_memory("s", said(*["a cat"] * 10))
         assert asked == [10, 1, 1, 1, 1, 1, 1]
         room = 1_000

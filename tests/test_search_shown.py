@@ -98,7 +98,7 @@ def test_an_explanation_names_dates_and_meaning(sqlite_url: str) -> None:
     def embed(texts: list[str]) -> list[list[float]]:
         return [[float("sea" in text), 1.0] for text in texts]
 
-    with SessionManager(sqlite_url, embedder=embed) as manager:
+    with SessionManager(sqlite_url, embedder=embed, background=False) as manager:
         (stored,) = manager.add_memory("s", said("the sea"))
         assert stored.created_at
         query = f"the sea in {stored.created_at.year}"

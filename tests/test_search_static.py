@@ -13,7 +13,7 @@ import sys
 sys.modules["wordllama"] = None
 from zep_memory_plugin import SessionManager
 try:
-    SessionManager("sqlite://", embedder="static")
+    SessionManager("sqlite://", embedder="static", background=False)
 except ValueError as error:
     print(error)
 """
@@ -24,7 +24,7 @@ def said(*contents: str) -> list[Message]:
 
 
 def test_word_vectors_find_what_is_said_in_other_words(database_url: str) -> None:
-    with SessionManager(database_url, embedder="static") as manager:
+    with SessionManager(database_url, embedder="static", background=False) as manager:
         manager.add_memory("s", said("My dog is ill again", "The train was late", "We repaired the roof"))
 
         for mode in ("semantic", "hybrid"):
@@ -36,7 +36,7 @@ def test_word_vectors_find_what_is_said_in_other_words(database_url: str) -> Non
 
 def test_a_text_without_a_word_is_found_by_words_alone(sqlite_url: str) -> None:
     """It has no direction, which costs no other message its vector."""
-    with SessionManager(sqlite_url, embedder="static") as manager:
+    with SessionManager(sqlite_url, embedder="static", background=False) as manager:
         manager.add_memory("s", said("", "The lynx sleeps"))
 
         found = manager.search_memory("wild cat", session_id="s", mode="semantic")
@@ -47,7 +47,7 @@ def test_a_text_without_a_word_is_found_by_words_alone(sqlite_url: str) -> None:
 def test_the_static_embedder_leaves_the_logging_of_the_application_alone(sqlite_url: str) -> None:
     before = list(logging.getLogger().handlers), logging.getLogger().level
 
-    with SessionManager(sqlite_url, embedder="static") as manager:
+    with SessionManager(sqlite_url, embedder="static", background=False) as manager:
         manager.add_memory("s", said("The lynx sleeps"))
 
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == before

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import Self, Unpack
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from . import core, tenants
 from .core.batches import estimated_tokens
 from .errors import ZepMemoryError
-from .flows import application, searching, writing
+from .flows import application, chores, searching, writing
 from .models import (
     BeforeStore,
     Branch,
@@ -35,6 +36,7 @@ from .models import (
     TransferReport,
     User,
 )
+from .running.background import Chores
 from .running.runner import Runner
 from .types import (
     Durability,
@@ -69,18 +71,20 @@ class SessionManager:
     *message_window* is how many messages `get_memory` returns at most when it is not told. *token_counter* counts the
     tokens of a text, once, when it is stored; by default a quarter of its characters. *summarizer* is called with the
     latest summary and the messages to add to it, whenever a write leaves more than *message_window* messages behind
-    that summary. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function from texts to
-    vectors, or "static" for the word vectors of the extra `static`, lets messages be searched by what they mean; it is
-    called after each write, and its failure is logged and made up for at the next write to the session. *before_store*
-    is asked before messages are stored, those of an import too, with the session id and the messages, and returns those
-    to store, redacted or tagged; what it raises refuses them all. *durability*
-    "full" means that what was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the
-    last moments, though not in a crash of the program, and writes about four times faster. *pooler* says whether
-    something like PgBouncer stands before Postgres that gives each transaction another server: "auto" finds that out,
-    at one round trip for each new connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one,
-    no statement is prepared by name. *schema*, on Postgres, is the schema that the tables are in, by default that of
-    the engine's `schema_translate_map`, else the first of the `search_path`; *table_prefix* begins their names in the
-    place of "zep_". Both may stand in the URL as well.
+    that summary. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function from texts to vectors,
+    or "static" for the word vectors of the extra `static`, lets messages be searched by what they mean; it is called
+    after each write, and its failure is logged and made up for at the next write to the session. With *background* a
+    write returns before either is called: for blocking callers threads of the manager do that, for async ones tasks on
+    the event loop; `flush` waits for them, and so does `close`. Without it the write waits. *before_store* is asked
+    before messages are stored, those of an import too, with the session id and the messages, and returns those to
+    store, redacted or tagged; what it raises refuses them all. *durability* "full" means that what was acknowledged
+    survives a power loss; with "normal" SQLite may then lose the writes of the last moments, though not in a crash of
+    the program, and writes about four times faster. *pooler* says whether something like PgBouncer stands before
+    Postgres that gives each transaction another server: "auto" finds that out, at one round trip for each new
+    connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one, no statement is prepared by
+    name. *schema*, on Postgres, is the schema that the tables are in, by default that of the engine's
+    `schema_translate_map`, else the first of the `search_path`; *table_prefix* begins their names in the place of
+    "zep_". Both may stand in the URL as well.
 
     A session belongs to at most one user. Every method that names a session takes *user_id*: with it, a session of
     another user is refused with `SessionOwnedByAnotherUser`, and nothing is read or written; a session of nobody is in
@@ -100,18 +104,27 @@ class SessionManager:
         summarizer: Summarizer | None = None,
         embedder: Embedder | None = None,
         before_store: BeforeStore | None = None,
+        background: bool = True,
         durability: Durability = "full",
         pooler: Pooler = "auto",
         schema: str | None = None,
         table_prefix: str | None = None,
     ) -> None:
-        self._runner = Runner(database, durability=durability, pooler=pooler, schema=schema, table_prefix=table_prefix)
         self._app = application.Application(
             core.checks.token_counter(token_counter) or estimated_tokens,
             core.checks.positive("message_window", message_window),
             summarizer,
             application.embedding_of(embedder),
+            background,
             core.checks.before_store(before_store),
+        )
+        self._runner = Runner(
+            database,
+            chores=Chores(partial(chores.of_session, self._app), partial(chores.left_undone, self._app)),
+            durability=durability,
+            pooler=pooler,
+            schema=schema,
+            table_prefix=table_prefix,
         )
 
     def __repr__(self) -> str:
@@ -173,15 +186,32 @@ class SessionManager:
         return self._app.token_counter
 
     def close(self) -> None:
-        """Close the connections that the manager made; an engine of the application stays open.
+        """Do what `flush` waits for, and close the connections that the manager made.
 
-        Further calls are refused, until a `with` or `async with` opens the manager again.
+        An engine of the application stays open. Further calls are refused, until a `with` or `async with` opens the
+        manager again.
         """
         self._runner.close()
 
     async def aclose(self) -> None:
-        """Close the connections that the manager made; an engine of the application stays open. See `close`."""
+        """Do what `flush` waits for, and close the connections that the manager made. See `close`."""
         await self._runner.aclose()
+
+    def flush(self) -> None:
+        """Wait until what was acknowledged is summarised and embedded, so that a search by meaning sees it.
+
+        That goes on in the background; also what a process that crashed has left undone is made up for, in the sessions
+        that were active last. Where the summarizer or the embedder fails, that is logged, and the next write to the
+        session makes up for it. What was written on a connection that was lent by `using` counts from its commit on.
+        """
+        self._runner.flush()
+
+    async def aflush(self) -> None:
+        """Wait until what was acknowledged is summarised and embedded, so that a search by meaning sees it.
+
+        See `flush`.
+        """
+        await self._runner.aflush()
 
     def add_session(self, session: Session, *, exist_ok: bool = False, create_user: bool = False) -> Session:
         """Store a new session and return it.

@@ -45,7 +45,7 @@ def _kind_of(kind: type) -> type:
     """Return the class of such views of managers of a *kind*."""
     methods = {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
     own = {name: _for_one_user(name, method) for name, method in methods.items() if callable(method)}
-    unchanged = {name: methods[name] for name in ("as_user", "using")}
+    unchanged = {name: methods[name] for name in ("as_user", "using", "flush", "aflush")}
     return type(f"{kind.__name__}OfOneUser", (kind,), own | unchanged | _OF_THE_VIEW)
 
 

@@ -5,6 +5,7 @@ are in autocommit: a unit that only reads gets them as they are, one that writes
 
 A *flow* is work of several units and of the application's own functions. It is a generator that yields a `Unit` or an
 `Ask` and is sent its result, or has its failure thrown into it where it stands. Nothing is locked between two yields.
+What it yields as `Later` is another flow's, in the background.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -73,7 +74,17 @@ class Ask:
     awaitable: Callable[..., Awaitable[Any]] | None = None
 
 
-Flow = Generator[Unit | Ask, Any, T]
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Work on a session that nobody waits for: what is written is looked at once it is committed."""
+
+    session_id: str
+
+
+Effect = Unit | Ask | Later
+"""What a flow yields."""
+
+Flow = Generator[Effect, Any, T]
 """Work of several units and questions, each with the results of those before; returns what it comes to."""
 
 

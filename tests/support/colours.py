@@ -148,8 +148,8 @@ class Backend:
         return f"{self.scheme}:{database.partition(':')[2]}"
 
     def open(self, url: str, **options: Any) -> Caller:
-        """Open a manager on *url* with *options*."""
-        return self.colour(SessionManager(url, **options), Tables(url))
+        """Open a manager on *url* with *options*, whose functions are called before a write returns."""
+        return self.colour(SessionManager(url, **{"background": False, **options}), Tables(url))
 
 
 BACKENDS = [

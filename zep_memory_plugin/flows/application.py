@@ -35,9 +35,16 @@ class Application:
     message_window: int
     summarizer: Summarizer | None = None
     embedding: Embedding | None = None
+    background: bool = True
+    """Whether the functions are asked when nobody waits for them."""
     before_store: BeforeStore | None = None
     sessions_horizon: Horizon = field(default_factory=Horizon)
     users_horizon: Horizon = field(default_factory=Horizon)
+
+    @property
+    def works_on_sessions(self) -> bool:
+        """Whether there is a function that makes something of what is written."""
+        return self.summarizer is not None or self.embedding is not None
 
 
 def embedding_of(embedder: Embedder | None) -> Embedding | None:
@@ -65,6 +72,6 @@ def embedding_of(embedder: Embedder | None) -> Embedding | None:
     raise InvalidInput("embedder", f"is of type {type(embedder).__name__}; give an embedding model or a function")
 
 
-def log_failure(work: str, session_id: str, error: Exception) -> None:
+def log_failure(work: str, error: Exception) -> None:
     """Log a failure by its kind alone: its text may hold words of the conversation."""
-    logger.warning("%s session %r failed: %s", work, session_id, type(error).__name__)
+    logger.warning("%s failed: %s", work, type(error).__name__)

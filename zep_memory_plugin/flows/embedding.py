@@ -28,7 +28,7 @@ def embed_session(app: Application, session_id: str) -> Flow[None]:
     try:
         yield from embed(app.embedding, session_id)
     except Exception as error:  # whatever the application's model raises, the messages are stored
-        log_failure("embedding", session_id, error)
+        log_failure(f"embedding session {session_id!r}", error)
 
 
 def embed(embedding: Embedding, session_id: str | None) -> Flow[None]:

@@ -22,7 +22,7 @@ def summarize(app: Application, session_id: str) -> Flow[None]:
             row = core.summaries.written(Summary(content=text), app.token_counter)
             yield units.write(core.summaries.add_of, session_id, row, messages)
     except Exception as error:  # whatever the application's function raises, the messages are stored
-        log_failure("summarizing", session_id, error)
+        log_failure(f"summarizing session {session_id!r}", error)
 
 
 _summarized: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("zep_memory_plugin_summarized", default=())

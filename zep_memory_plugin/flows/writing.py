@@ -1,6 +1,5 @@
 """Flows that write messages, and those that erase."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from .. import core, units
@@ -8,10 +7,10 @@ from ..core.batches import Batch
 from ..models import Message
 from ..types import Metadata
 from ..units import Flow
+from . import chores
 from .application import Application
-from .embedding import embed_session
 from .screening import screened, screened_change
-from .summarizing import refuse_summarizer, summarize
+from .summarizing import refuse_summarizer
 
 
 def add_memory(app: Application, session_id: str, batch: Batch, user_id: str | None) -> Flow[list[Message]]:
@@ -22,7 +21,8 @@ def add_memory(app: Application, session_id: str, batch: Batch, user_id: str | N
         return []
     refuse_summarizer(app, session_id)
     stored: list[Message] = yield units.write_alone(core.appending.append, session_id, batch, user_id)
-    yield from _after_write(app, session_id, stored)
+    if stored:
+        yield from chores.after_write(app, session_id)
     return stored
 
 
@@ -31,7 +31,8 @@ def replace_memory(app: Application, session_id: str, batch: Batch, user_id: str
     refuse_summarizer(app, session_id)
     batch = yield from screened(app, session_id, batch)
     stored: list[Message] = yield units.write(core.replacement.replace, session_id, batch, user_id)
-    yield from _after_write(app, session_id, stored)
+    if stored:
+        yield from chores.after_write(app, session_id)
     return stored
 
 
@@ -47,7 +48,7 @@ def update_message(
     metadata, content = yield from screened_change(app, session_id, uuid, metadata, content, user_id)
     changed = yield from core.messages.change(session_id, uuid, metadata, content, user_id, app.token_counter)
     if content is not None:
-        yield from embed_session(app, session_id)
+        yield from chores.after_write(app, session_id)
     return changed
 
 
@@ -55,9 +56,3 @@ def delete_user(user_id: str) -> Flow[None]:
     """Erase a user and everything of theirs, and give the space back."""
     yield units.write(core.users.erase, user_id)
     yield from core.purge.reclaim()
-
-
-def _after_write(app: Application, session_id: str, stored: Sequence[Message]) -> Flow[None]:
-    if stored:
-        yield from summarize(app, session_id)
-        yield from embed_session(app, session_id)

@@ -19,6 +19,7 @@ from ..errors import InvalidInput
 from ..types import LentConnection
 from ..units import Unit
 from . import schema
+from .background import Transaction
 
 _BLOCKING = (Connection, Session, scoped_session)
 _AWAITED = (AsyncConnection, AsyncSession, async_scoped_session)
@@ -62,6 +63,15 @@ async def awaited_connection_of(given: LentConnection) -> AsyncConnection:
     if isinstance(given, AsyncSession | async_scoped_session):
         return await given.connection()
     return cast("AsyncConnection", given)
+
+
+def transaction_of(given: LentConnection) -> Transaction | None:
+    """Return the transaction that is open on what was lent, if one is."""
+    if isinstance(given, scoped_session | async_scoped_session):
+        given = cast("Session | AsyncSession", given())
+    if isinstance(given, AsyncSession):
+        given = given.sync_session
+    return given.get_transaction()
 
 
 def carried_out(connection: Connection, unit: Unit, database: Database, settings: Settings, *, prepared: bool) -> Any:

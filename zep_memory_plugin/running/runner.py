@@ -22,8 +22,9 @@ from ..databases.naming import Naming
 from ..databases.protocol import FileId
 from ..errors import DatabaseUnavailable, ZepMemoryError
 from ..types import Durability, LentConnection, Pooler
-from ..units import Ask, Flow, Stamp, Unit
+from ..units import Ask, Effect, Flow, Later, Stamp, Unit
 from . import engines, forks, lending
+from .background import NO_CHORES, Chores, Transaction, Worker
 from .connections import Held
 from .loops import Loop, settled
 from .processes import Process
@@ -54,6 +55,7 @@ class Runner:
         self,
         database: engines.Given,
         *,
+        chores: Chores = NO_CHORES,
         durability: Durability = "full",
         pooler: Pooler = "auto",
         schema: str | None = None,
@@ -61,6 +63,7 @@ class Runner:
     ) -> None:
         self._source = engines.source_of(database, durability, pooler, schema=schema, table_prefix=table_prefix)
         self._process = Process(self._source)
+        self._worker = Worker(chores)
         self._closed = False
         self._lent: Blocks[LentConnection] = Blocks("zep_memory_plugin_connection")
         forks.register(self)
@@ -103,7 +106,7 @@ class Runner:
 
     def run(self, flow: Flow[T]) -> T:
         """Run *flow*, each unit on its own, and return what it comes to; failures are thrown into it."""
-        resume: Callable[[Any], Unit | Ask] = flow.send
+        resume: Callable[[Any], Effect] = flow.send
         result: Any = None
         while True:
             try:
@@ -117,7 +120,7 @@ class Runner:
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run *flow*. See `run`."""
-        resume: Callable[[Any], Unit | Ask] = flow.send
+        resume: Callable[[Any], Effect] = flow.send
         result: Any = None
         while True:
             try:
@@ -133,20 +136,39 @@ class Runner:
         """Begin anew after `close`; what is open stays so."""
         if self._closed:
             self._process = Process(self._source)
+            self._worker = self._worker.child()
             self._closed = False
 
+    def flush(self) -> None:
+        """Wait until what was put off is done."""
+        self._current_process()
+        self._worker.flush(self)
+
+    async def aflush(self) -> None:
+        """Wait until what was put off is done."""
+        self._current_process()
+        await self._worker.aflush(self)
+
     def close(self) -> None:
-        """Refuse further calls, let those under way come to their end, and close the connections that were made here.
+        """Do what was put off, refuse further calls, let those under way end, and close the connections made here.
 
         The application's own engine stays as it is.
         """
-        self._closed = True
-        self._process.close(CLOSED)
+        self._current_process()
+        try:
+            self._worker.drain(self)
+        finally:
+            self._closed = True
+            self._process.close(CLOSED)
 
     async def aclose(self) -> None:
-        """Refuse further calls, and close the connections that were made here. See `close`."""
-        self._closed = True
-        await self._process.aclose(CLOSED)
+        """Do what was put off, refuse further calls, and close the connections that were made here. See `close`."""
+        self._current_process()
+        try:
+            await self._worker.adrain(self)
+        finally:
+            self._closed = True
+            await self._process.aclose(CLOSED)
 
     def halt(self) -> None:
         """Let what is to begin wait: the process is about to fork."""
@@ -167,12 +189,33 @@ class Runner:
     def start_anew(self) -> None:
         """Start with nothing of the process that this one was forked from."""
         self._process = self._process.child()
+        self._worker = self._worker.child()
 
-    def _result_of(self, effect: Unit | Ask) -> Any:
+    def _result_of(self, effect: Effect) -> Any:
+        if isinstance(effect, Later):
+            return self._put_off(effect.session_id)
         return self._run_unit(effect) if isinstance(effect, Unit) else _asked(effect)
 
-    async def _aresult_of(self, effect: Unit | Ask) -> Any:
+    async def _aresult_of(self, effect: Effect) -> Any:
+        if isinstance(effect, Later):
+            return await self._aput_off(effect.session_id)
         return await (self._arun_unit(effect) if isinstance(effect, Unit) else _aasked(effect))
+
+    def _put_off(self, session_id: str) -> None:
+        if self._source.thread_bound:  # a thread of the worker would look at another database
+            return self.run(self._worker.flow_of(session_id))
+        self._worker.put(session_id, self._lent_transaction())
+        return self._worker.start(self)
+
+    async def _aput_off(self, session_id: str) -> None:
+        if self._source.thread_bound:
+            return await self.arun(self._worker.flow_of(session_id))
+        self._worker.put(session_id, self._lent_transaction())
+        return self._worker.astart(self)
+
+    def _lent_transaction(self) -> Transaction | None:
+        given = self._lent.innermost()
+        return None if given is None else lending.transaction_of(given)
 
     def _run_unit(self, unit: Unit) -> Any:
         process = self._current_process()
