@@ -5,8 +5,10 @@ from typing import assert_type
 
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.embeddings import Embeddings as LangChainEmbeddings
+from langchain_core.language_models import FakeListChatModel
 from llama_index.core import MockEmbedding
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.llms import MockLLM
 
 from zep_memory_plugin import BeforeStore, Embedder, Message, SessionManager, Summarizer, Summary, TokenCounter
 
@@ -83,3 +85,5 @@ SessionManager("sqlite://", embedder=None)
 SessionManager("sqlite://", embedder="a model")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 assert_type(of_langchain(DeterministicFakeEmbedding(size=3)), SessionManager)
 assert_type(of_llama_index(MockEmbedding(embed_dim=3)), SessionManager)
+SessionManager("sqlite://", summarizer=FakeListChatModel(responses=["short"]))
+SessionManager("sqlite://", summarizer=MockLLM())

@@ -23,7 +23,7 @@ from pydantic import (
 from . import rendering
 from .errors import InvalidInput, shown
 from .moments import microseconds
-from .types import Metadata, RoleType, ToolArguments
+from .types import LangChainModel, LlamaIndexModel, Metadata, RoleType, ToolArguments
 
 if TYPE_CHECKING:
     from .types import Takes
@@ -400,8 +400,12 @@ class Hold(_Model):
     held_at: datetime
 
 
-Summarizer = Callable[[Summary | None, list[Message]], str | Awaitable[str]]
-"""Given the latest summary and the messages to add to it, returns the new summary's text; blocking or async."""
+Summarizer = Callable[[Summary | None, list[Message]], str | Awaitable[str]] | LangChainModel | LlamaIndexModel
+"""Makes of the latest summary and the messages to add to it the new summary's text.
+
+A function, blocking or async, or a model, which is told how: a chat model of LangChain's or a runnable, or a LlamaIndex
+`LLM`.
+"""
 
 BeforeStore = Callable[[str, list[Message]], Iterable[Message] | Awaitable[Iterable[Message]]]
 """Given a session id and messages for it, returns those to store, or raises to refuse them; blocking or async."""

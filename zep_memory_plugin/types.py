@@ -184,3 +184,27 @@ Embedder = (
     LangChainEmbeddings | LlamaIndexEmbedding | Callable[[list[str]], Vectors | Awaitable[Vectors]] | Literal["static"]
 )
 """Turns texts into vectors: a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, or a function, async or not."""
+
+
+@runtime_checkable
+class LangChainModel(Protocol):
+    """What is used of LangChain's chat models, and of any other runnable that a text is put into."""
+
+    def invoke(self, text: str, /) -> object: ...
+    async def ainvoke(self, text: str, /) -> object: ...
+
+
+@runtime_checkable
+class LlamaIndexModel(Protocol):
+    """What is used of LlamaIndex's `LLM`."""
+
+    def complete(self, prompt: str, /) -> object: ...
+    async def acomplete(self, prompt: str, /) -> object: ...
+
+
+@runtime_checkable
+class Answer(Protocol):
+    """What a model answers: LangChain's `AIMessage`, LlamaIndex's `CompletionResponse`."""
+
+    @property
+    def text(self) -> str: ...

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from .. import static
 from ..core.listing import Horizon
 from ..errors import InvalidInput
-from ..models import BeforeStore, Summarizer
 from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, TokenCounter
 from ..units import Ask
+from .asking import AsksForSummary
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Application:
 
     token_counter: TokenCounter
     message_window: int
-    summarizer: Summarizer | None = None
+    summarizer: AsksForSummary | None = None
     embedding: Embedding | None = None
     background: bool = True
     """Whether the functions are asked when nobody waits for them."""

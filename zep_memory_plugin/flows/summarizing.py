@@ -1,13 +1,15 @@
 """Flows that summarise sessions. What a summarizer raises never costs a message."""
 
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from typing import Any
 
 from .. import core, units
 from ..errors import InvalidInput, shown
-from ..models import Message, Summarizer, Summary
+from ..models import Summary
 from ..units import Ask, Flow
+from . import asking
 from .application import Application, log_failure
 
 
@@ -18,7 +20,7 @@ def summarize(app: Application, session_id: str) -> Flow[None]:
     try:
         previous, messages = yield units.read(core.summaries.due, session_id, app.message_window)
         if messages:
-            text = yield Ask(_not_again(app.summarizer, app, session_id), (previous, messages))
+            text = asking.text_of((yield _not_again(app.summarizer(previous, messages), (id(app), session_id))))
             row = core.summaries.written(Summary(content=text), app.token_counter)
             yield units.write(core.summaries.add_of, session_id, row, messages)
     except Exception as error:  # whatever the application's function raises, the messages are stored
@@ -29,21 +31,27 @@ _summarized: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("zep_memory_pl
 """The sessions, each with its manager's application, whose summarizer is being called around this code."""
 
 
-def _not_again(summarizer: Summarizer, app: Application, session_id: str) -> Summarizer:
-    """Return *summarizer*, during which its session takes no messages: each would be summarised in its turn."""
+def _not_again(ask: Ask, session: tuple[int, str]) -> Ask:
+    """Return *ask*, during which its session takes no messages: each would be summarised in its turn."""
+    awaitable = None if ask.awaitable is None else _marked(ask.awaitable, session)
+    return Ask(_marked(ask.function, session), ask.arguments, awaitable)
 
-    def call(previous: Summary | None, messages: list[Message]) -> str | Awaitable[str]:
-        token = _summarized.set((*_summarized.get(), (id(app), session_id)))
+
+def _marked(function: Callable[..., Any], session: tuple[int, str]) -> Callable[..., Any]:
+    """Return *function*, around whose calls the *session* is known as the one that is summarised."""
+
+    def call(*arguments: object) -> Any:
+        token = _summarized.set((*_summarized.get(), session))
         try:
-            answer = summarizer(previous, messages)
+            answer = function(*arguments)
         finally:
             _summarized.reset(token)
-        return _awaited(answer, (id(app), session_id)) if inspect.isawaitable(answer) else answer
+        return _awaited(answer, session) if inspect.isawaitable(answer) else answer
 
     return call
 
 
-async def _awaited(answer: Awaitable[str], session: tuple[int, str]) -> str:
+async def _awaited(answer: Awaitable[Any], session: tuple[int, str]) -> Any:
     token = _summarized.set((*_summarized.get(), session))
     try:
         return await answer

@@ -1,0 +1,43 @@
+"""How a function or a model of the application is asked about a conversation."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InvalidInput
+from ..models import Message, Summarizer, Summary
+from ..types import Answer, LangChainModel, LlamaIndexModel
+from ..units import Ask
+from . import prompts
+
+AsksForSummary = Callable[[Summary | None, list[Message]], Ask]
+
+
+def summarizer_of(summarizer: Summarizer | None) -> AsksForSummary | None:
+    """Return how *summarizer* is asked.
+
+    Raises:
+        InvalidInput: it is neither a model nor a function.
+    """
+    if summarizer is None:
+        return None
+    model = _model_of(summarizer)
+    if model is not None:
+        return lambda previous, messages: model(prompts.of_summary(previous, messages))
+    if not callable(summarizer):
+        raise InvalidInput("summarizer", f"is of type {type(summarizer).__name__}; give a chat model or a function")
+    function = summarizer
+    return lambda previous, messages: Ask(function, (previous, messages))
+
+
+def text_of(answer: Any) -> str:
+    """Return the text of a model's *answer*; what a function answers is its text."""
+    return str(answer.text) if isinstance(answer, Answer) else answer
+
+
+def _model_of(given: object) -> Callable[[str], Ask] | None:
+    """Return how a model of a framework is asked with a prompt, or None where *given* is none."""
+    if isinstance(given, LangChainModel):
+        return lambda prompt: Ask(given.invoke, (prompt,), given.ainvoke)
+    if isinstance(given, LlamaIndexModel):
+        return lambda prompt: Ask(given.complete, (prompt,), given.acomplete)
+    return None
