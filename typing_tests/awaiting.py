@@ -25,6 +25,7 @@ from zep_memory_plugin import (
 async def main(uuid: UUID) -> None:
     async with SessionManager("sqlite+aiosqlite:///chat.db") as manager:
         assert_type(manager, SessionManager)
+    assert_type(await manager.aflush(), None)
     assert_type(await manager.aclose(), None)
 
 

@@ -51,6 +51,7 @@ with SessionManager("sqlite://", message_window=20, durability=durability, poole
     assert_type(manager, SessionManager)
     assert_type(manager.as_user("alice"), SessionManager)
 assert_type(manager.token_counter, TokenCounter)
+assert_type(manager.flush(), None)
 assert_type(manager.close(), None)
 
 

@@ -10,7 +10,7 @@ from llama_index.core import MockEmbedding
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms import MockLLM
 
-from zep_memory_plugin import BeforeStore, Embedder, Message, SessionManager, Summarizer, Summary, TokenCounter
+from zep_memory_plugin import BeforeStore, Embedder, Message, SessionManager, Summarizer, Summary, Titler, TokenCounter
 
 
 def count(text: str) -> int:
@@ -87,3 +87,13 @@ assert_type(of_langchain(DeterministicFakeEmbedding(size=3)), SessionManager)
 assert_type(of_llama_index(MockEmbedding(embed_dim=3)), SessionManager)
 SessionManager("sqlite://", summarizer=FakeListChatModel(responses=["short"]))
 SessionManager("sqlite://", summarizer=MockLLM())
+
+
+def entitle(messages: list[Message]) -> str:
+    return messages[0].content
+
+
+titler: Titler = entitle
+SessionManager("sqlite://", titler=titler)
+SessionManager("sqlite://", titler=FakeListChatModel(responses=["short"]))
+SessionManager("sqlite://", titler=summarize)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -33,6 +33,7 @@ from .models import (
     Stats,
     Summarizer,
     Summary,
+    Titler,
     TransferReport,
     User,
 )
@@ -71,20 +72,21 @@ class SessionManager:
     *message_window* is how many messages `get_memory` returns at most when it is not told. *token_counter* counts the
     tokens of a text, once, when it is stored; by default a quarter of its characters. *summarizer*, a chat model of
     LangChain's, a LlamaIndex `LLM`, or a function, is called with the latest summary and the messages to add to it,
-    whenever a write leaves more than *message_window* messages behind that summary. *embedder*, a LangChain
-    `Embeddings`, a LlamaIndex `BaseEmbedding`, a function from texts to vectors, or "static" for the word vectors of
-    the extra `static`, lets messages be searched by what they mean; it is called after each write, and its failure is
-    logged and made up for at the next write to the session. With *background* a write returns before either is called:
-    for blocking callers threads of the manager do that, for async ones tasks on the event loop; `flush` waits for them,
-    and so does `close`. Without it the write waits. *before_store* is asked before messages are stored, those of an
-    import too, with the session id and the messages, and returns those to store, redacted or tagged; what it raises
-    refuses them all. *durability* "full" means that what was acknowledged survives a power loss; with "normal" SQLite
-    may then lose the writes of the last moments, though not in a crash of the program, and writes about four times
-    faster. *pooler* says whether something like PgBouncer stands before Postgres that gives each transaction another
-    server: "auto" finds that out, at one round trip for each new connection; "transaction" and "none" tell, as
-    `?pooler=` in the URL does. Behind one, no statement is prepared by name. *schema*, on Postgres, is the schema that
-    the tables are in, by default that of the engine's `schema_translate_map`, else the first of the `search_path`;
-    *table_prefix* begins their names in the place of "zep_". Both may stand in the URL as well.
+    whenever a write leaves more than *message_window* messages behind that summary. *titler*, likewise, names a session
+    without a title after its first turn. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function
+    from texts to vectors, or "static" for the word vectors of the extra `static`, lets messages be searched by what
+    they mean; it is called after each write, and its failure is logged and made up for at the next write to the
+    session. With *background* a write returns before any of them is called: for blocking callers threads of the manager
+    do that, for async ones tasks on the event loop; `flush` waits for them, and so does `close`. Without it the write
+    waits. *before_store* is asked before messages are stored, those of an import too, with the session id and the
+    messages, and returns those to store, redacted or tagged; what it raises refuses them all. *durability* "full" means
+    that what was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the last moments,
+    though not in a crash of the program, and writes about four times faster. *pooler* says whether something like
+    PgBouncer stands before Postgres that gives each transaction another server: "auto" finds that out, at one round
+    trip for each new connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one, no statement
+    is prepared by name. *schema*, on Postgres, is the schema that the tables are in, by default that of the engine's
+    `schema_translate_map`, else the first of the `search_path`; *table_prefix* begins their names in the place of
+    "zep_". Both may stand in the URL as well.
 
     A session belongs to at most one user. Every method that names a session takes *user_id*: with it, a session of
     another user is refused with `SessionOwnedByAnotherUser`, and nothing is read or written; a session of nobody is in
@@ -102,6 +104,7 @@ class SessionManager:
         message_window: int = 12,
         token_counter: TokenCounter | None = None,
         summarizer: Summarizer | None = None,
+        titler: Titler | None = None,
         embedder: Embedder | None = None,
         before_store: BeforeStore | None = None,
         background: bool = True,
@@ -114,6 +117,7 @@ class SessionManager:
             core.checks.token_counter(token_counter) or estimated_tokens,
             core.checks.positive("message_window", message_window),
             asking.summarizer_of(summarizer),
+            asking.titler_of(titler),
             application.embedding_of(embedder),
             background,
             core.checks.before_store(before_store),
@@ -198,16 +202,16 @@ class SessionManager:
         await self._runner.aclose()
 
     def flush(self) -> None:
-        """Wait until what was acknowledged is summarised and embedded, so that a search by meaning sees it.
+        """Wait until what was acknowledged is summarised, named and embedded, so that a search by meaning sees it.
 
         That goes on in the background; also what a process that crashed has left undone is made up for, in the sessions
-        that were active last. Where the summarizer or the embedder fails, that is logged, and the next write to the
+        that were active last. Where a model fails, that is logged, and the next write to the
         session makes up for it. What was written on a connection that was lent by `using` counts from its commit on.
         """
         self._runner.flush()
 
     async def aflush(self) -> None:
-        """Wait until what was acknowledged is summarised and embedded, so that a search by meaning sees it.
+        """Wait until what was acknowledged is summarised, named and embedded, so that a search by meaning sees it.
 
         See `flush`.
         """

@@ -410,5 +410,8 @@ A function, blocking or async, or a model, which is told how: a chat model of La
 BeforeStore = Callable[[str, list[Message]], Iterable[Message] | Awaitable[Iterable[Message]]]
 """Given a session id and messages for it, returns those to store, or raises to refuse them; blocking or async."""
 
+Titler = Callable[[list[Message]], str | Awaitable[str]] | LangChainModel | LlamaIndexModel
+"""Names a session by what was said in its first turn: a function or a model, as a `Summarizer`."""
+
 PurgeProgress = Callable[[PurgeReport], None]
 """Is called after each batch of a purge with the report so far."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         states,
         stats,
         summaries,
+        titles,
         users,
         windows,
     )
@@ -59,6 +60,7 @@ __all__ = [
     "states",
     "stats",
     "summaries",
+    "titles",
     "users",
     "windows",
 ]

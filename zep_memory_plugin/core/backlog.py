@@ -24,6 +24,9 @@ _BEHIND = (
 )
 """How many messages the latest summary of a session does not cover."""
 
+_WITHOUT_TITLE = and_(
+    sessions.c.title.is_(None), exists().where(_LIVE, messages.c.role_type == "assistant", messages.c.content != "")
+)
 _WITHOUT_EMBEDDING = exists().where(_LIVE, messages.c.content != "", ~exists().where(SAME_MESSAGE))
 
 
@@ -33,10 +36,15 @@ class Lack:
 
     summaries: bool = False
     embeddings: bool = False
+    titles: bool = False
 
     def condition(self) -> ColumnElement[bool]:
         """Match the sessions that lack some of it, with the parameter `window`: messages that stay out of a summary."""
-        lacks = [(self.summaries, bindparam("window") < _BEHIND), (self.embeddings, _WITHOUT_EMBEDDING)]
+        lacks = [
+            (self.summaries, bindparam("window") < _BEHIND),
+            (self.embeddings, _WITHOUT_EMBEDDING),
+            (self.titles, _WITHOUT_TITLE),
+        ]
         return or_(false(), *(condition for matters, condition in lacks if matters))
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Select, and_, bindparam, or_, select, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from .. import units
@@ -53,6 +53,15 @@ NEAR_END = messages.c.seq > _LAST_SEQ - bindparam("count", type_=BigInteger)
 A bound that holds whatever the planner of Postgres expects: before the first ANALYZE that is seven messages in every
 session, so that it would read all of a session and put it in order to find the newest.
 """
+
+
+def are_live(connection: Connection, session_id: str, given: Sequence[Message]) -> bool:
+    """Tell whether none of some messages of a locked session is deleted by now."""
+    live = 0
+    for chunk in chunked([message.uuid for message in given]):
+        query = select(func.count()).select_from(messages).where(OF_SESSION, messages.c.uuid.in_(chunk))
+        live += connection.execute(query, {"session": session_id}).scalar_one()
+    return live == len(given)
 
 
 def of_session(*, of_owner: bool) -> ColumnElement[bool]:

@@ -14,8 +14,7 @@ from ..units import Stamp
 from . import checks, damage, jsontext, ownership
 from . import sessions as session_rows
 from .batches import counted
-from .chunks import chunked
-from .messages import COLUMNS, OF_SESSION, get, read
+from .messages import COLUMNS, OF_SESSION, are_live, get, read
 
 _COLUMNS = [column for column in summaries.c if column.name not in ("session_id", "deleted_at")]
 
@@ -78,11 +77,7 @@ def add_of(
 ) -> Summary | None:
     """Store a summary of messages, unless one of them is deleted by now: their words are not to live on in it."""
     session_rows.lock_live(connection, checks.session_id(session_id))
-    live = 0
-    for chunk in chunked([message.uuid for message in summarized]):
-        query = select(func.count()).select_from(messages).where(OF_SESSION, messages.c.uuid.in_(chunk))
-        live += connection.execute(query, {"session": session_id}).scalar_one()
-    if live < len(summarized):
+    if not are_live(connection, session_id, summarized):
         return None
     return add(connection, stamp, session_id, row, summarized[-1].uuid)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from .. import static
 from ..core.listing import Horizon
 from ..errors import InvalidInput
+from ..models import BeforeStore
 from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, TokenCounter
 from ..units import Ask
-from .asking import AsksForSummary
+from .asking import AsksForSummary, AsksForTitle
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Application:
     token_counter: TokenCounter
     message_window: int
     summarizer: AsksForSummary | None = None
+    titler: AsksForTitle | None = None
     embedding: Embedding | None = None
     background: bool = True
     """Whether the functions are asked when nobody waits for them."""
@@ -44,7 +46,7 @@ class Application:
     @property
     def works_on_sessions(self) -> bool:
         """Whether there is a function that makes something of what is written."""
-        return self.summarizer is not None or self.embedding is not None
+        return any(each is not None for each in (self.summarizer, self.titler, self.embedding))
 
 
 def embedding_of(embedder: Embedder | None) -> Embedding | None:

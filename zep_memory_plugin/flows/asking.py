@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InvalidInput
-from ..models import Message, Summarizer, Summary
+from ..models import Message, Summarizer, Summary, Titler
 from ..types import Answer, LangChainModel, LlamaIndexModel
 from ..units import Ask
 from . import prompts
 
 AsksForSummary = Callable[[Summary | None, list[Message]], Ask]
+AsksForTitle = Callable[[list[Message]], Ask]
 
 
 def summarizer_of(summarizer: Summarizer | None) -> AsksForSummary | None:
@@ -23,10 +24,29 @@ def summarizer_of(summarizer: Summarizer | None) -> AsksForSummary | None:
     model = _model_of(summarizer)
     if model is not None:
         return lambda previous, messages: model(prompts.of_summary(previous, messages))
-    if not callable(summarizer):
-        raise InvalidInput("summarizer", f"is of type {type(summarizer).__name__}; give a chat model or a function")
-    function = summarizer
+    function = _function("summarizer", summarizer)
     return lambda previous, messages: Ask(function, (previous, messages))
+
+
+def titler_of(titler: Titler | None) -> AsksForTitle | None:
+    """Return how *titler* is asked.
+
+    Raises:
+        InvalidInput: it is neither a model nor a function.
+    """
+    if titler is None:
+        return None
+    model = _model_of(titler)
+    if model is not None:
+        return lambda messages: model(prompts.of_title(messages))
+    function = _function("titler", titler)
+    return lambda messages: Ask(function, (messages,))
+
+
+def _function(field: str, given: object) -> Callable[..., Any]:
+    if callable(given):
+        return given
+    raise InvalidInput(field, f"is of type {type(given).__name__}; give a chat model or a function")
 
 
 def text_of(answer: Any) -> str:

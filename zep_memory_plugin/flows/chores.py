@@ -10,6 +10,7 @@ from ..units import Flow, Later
 from .application import Application, log_failure
 from .embedding import embed_session
 from .summarizing import summarize
+from .titling import entitle
 
 LOOKED_THROUGH = 10_000
 """Sessions, those that were active last, in which a process looks for what an earlier one has left undone."""
@@ -32,6 +33,7 @@ def after_write(app: Application, session_id: str) -> Flow[None]:
 
 def of_session(app: Application, session_id: str) -> Flow[None]:
     """Ask the application's functions for what a session lacks."""
+    yield from entitle(app, session_id)
     yield from summarize(app, session_id)
     yield from embed_session(app, session_id)
 
@@ -48,7 +50,9 @@ def left_undone(app: Application, before: datetime | None = None) -> Flow[Sequen
 
 
 def _find(app: Application, before: datetime | None, found: list[str]) -> Flow[None]:
-    lack = core.backlog.Lack(summaries=app.summarizer is not None, embeddings=app.embedding is not None)
+    lack = core.backlog.Lack(
+        summaries=app.summarizer is not None, embeddings=app.embedding is not None, titles=app.titler is not None
+    )
     live, cursor = core.sessions.filtered(end_date=before), None
     for _ in range(LOOKED_THROUGH // PAGE):
         page: list[Session] = yield from core.sessions.listed(PAGE, cursor, "active", live, app.sessions_horizon)
