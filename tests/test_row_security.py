@@ -192,6 +192,17 @@ def test_nothing_can_be_written_for_another_user(database: Guarded, statement: s
             connection.execute(statement.encode())
 
 
+def test_what_is_done_in_the_background_is_done_as_the_user(database: Guarded) -> None:
+    with SessionManager(database.url, message_window=2, summarizer=lambda previous, messages: "short") as manager:
+        carol = manager.as_user("carol")
+        carol.add_memory("in the background", said("1", "2", "3"))
+        carol.flush()
+
+        summary = carol.get_memory("in the background").summary
+        assert summary is not None
+        assert summary.content == "short"
+
+
 def test_a_manager_of_nobody_sees_nothing_also_after_one_of_a_user(callers: dict[str, Caller], alice: Caller) -> None:
     assert [session.session_id for session in alice.list_sessions()] == ["a"]
 

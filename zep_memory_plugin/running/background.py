@@ -76,6 +76,8 @@ class _Work:
     session_id: str | None
     """None for what was left undone: which sessions these are is to be found out."""
     number: int
+    runner: Runs | None = None
+    """Who runs it, where that is not who runs what was left undone."""
     at: object = None
     """The thread or the task that works on it."""
     turn: Future[None] = field(default_factory=Future)
@@ -96,7 +98,7 @@ class Worker:
         self._numbers = count(1)
         self._waiting: dict[str | None, _Work] = {}
         self._taken: dict[str | None, _Work] = {}
-        self._uncommitted: list[tuple[Transaction, str]] = []
+        self._uncommitted: list[tuple[Transaction, str, Runs | None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="zep-memory-background")
 
@@ -113,14 +115,14 @@ class Worker:
         """Return what there is to do for a session."""
         return self._chores.of_session(session_id)
 
-    def put(self, session_id: str, transaction: Transaction | None = None) -> None:
+    def put(self, session_id: str, transaction: Transaction | None = None, runner: Runs | None = None) -> None:
         """Let a session wait for its turn, where it was written to in a *transaction* until that is over."""
         with self._lock:
             self._put_what_nobody_has()
             if transaction is not None:
-                self._uncommitted.append((transaction, session_id))
+                self._uncommitted.append((transaction, session_id, runner))
             else:
-                self._put(session_id)
+                self._put(session_id, runner=runner)
 
     def start(self, runner: Runs, threads: int = 1) -> None:
         """Let threads work on what waits."""
@@ -177,21 +179,21 @@ class Worker:
             for session_id in found:
                 self._put(session_id, number)
 
-    def _put(self, session_id: str | None, number: int | None = None) -> None:
+    def _put(self, session_id: str | None, number: int | None = None, runner: Runs | None = None) -> None:
         """Let a session wait. Here and below: while the lock is held."""
         if self._closed or session_id in self._waiting:
             return
         if len(self._waiting) < LONGEST_QUEUE:
-            self._waiting[session_id] = _Work(session_id, next(self._numbers) if number is None else number)
+            self._waiting[session_id] = _Work(session_id, next(self._numbers) if number is None else number, runner)
         else:
             self._looks = True
 
     def _put_what_nobody_has(self) -> None:
         """Let what was committed meanwhile wait, and what was left behind where nobody goes on."""
         waiting = [each for each in self._uncommitted if each[0].is_active]
-        for transaction, session_id in self._uncommitted:
+        for transaction, session_id, runner in self._uncommitted:
             if not transaction.is_active:
-                self._put(session_id)
+                self._put(session_id, runner=runner)
         self._uncommitted = waiting
         for work in [work for work in self._taken.values() if _is_over(work.at)]:
             self._give_back(work)
@@ -203,14 +205,14 @@ class Worker:
     def _give_back(self, work: _Work) -> None:
         """Let *work* wait again, as nobody has done it."""
         del self._taken[work.session_id]
-        again = self._waiting.setdefault(work.session_id, _Work(work.session_id, work.number))
+        again = self._waiting.setdefault(work.session_id, _Work(work.session_id, work.number, work.runner))
         again.number = min(again.number, work.number)
         work.turn.set_result(None)
 
     def _work(self, runner: Runs) -> None:
         while (work := self._take(threading.get_ident())) is not None:
             try:
-                runner.run(self._flow(work))
+                (work.runner or runner).run(self._flow(work))
             finally:
                 self._finish(work)
 
@@ -219,7 +221,7 @@ class Worker:
         try:
             while (work := self._take(task)) is not None:
                 with self._given_back_when_cancelled(work):
-                    await runner.arun(self._flow(work))
+                    await (work.runner or runner).arun(self._flow(work))
         finally:
             self._tasks.discard(task)
 

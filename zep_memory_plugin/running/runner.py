@@ -64,7 +64,7 @@ class Runner:
         self._source = engines.source_of(database, durability, pooler, schema=schema, table_prefix=table_prefix)
         self._process = Process(self._source)
         self._worker = Worker(chores)
-        self._closed = False
+        self._closed = threading.Event()
         self._lent: Blocks[LentConnection] = Blocks("zep_memory_plugin_connection")
         forks.register(self)
 
@@ -76,7 +76,7 @@ class Runner:
     @property
     def closed(self) -> bool:
         """Whether `close` was called; nothing runs any more."""
-        return self._closed
+        return self._closed.is_set()
 
     def of_user(self, user_id: str) -> "RunnerOfOneUser":
         """Return a view of this runner for the user *user_id* alone."""
@@ -134,10 +134,18 @@ class Runner:
 
     def open(self) -> None:
         """Begin anew after `close`; what is open stays so."""
-        if self._closed:
+        if self._closed.is_set():
             self._process = Process(self._source)
             self._worker = self._worker.child()
-            self._closed = False
+            self._closed.clear()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so long, or until the manager is closed."""
+        self._closed.wait(min(seconds, threading.TIMEOUT_MAX))
+
+    async def asleep(self, seconds: float) -> None:
+        """Wait for so long."""
+        await asyncio.sleep(seconds)
 
     def flush(self) -> None:
         """Wait until what was put off is done."""
@@ -158,7 +166,7 @@ class Runner:
         try:
             self._worker.drain(self)
         finally:
-            self._closed = True
+            self._closed.set()
             self._process.close(CLOSED)
 
     async def aclose(self) -> None:
@@ -167,7 +175,7 @@ class Runner:
         try:
             await self._worker.adrain(self)
         finally:
-            self._closed = True
+            self._closed.set()
             await self._process.aclose(CLOSED)
 
     def halt(self) -> None:
@@ -190,6 +198,9 @@ class Runner:
         """Start with nothing of the process that this one was forked from."""
         self._process = self._process.child()
         self._worker = self._worker.child()
+        was_closed, self._closed = self._closed.is_set(), threading.Event()  # a thread of the parent's may hold its
+        if was_closed:
+            self._closed.set()
 
     def _result_of(self, effect: Effect) -> Any:
         if isinstance(effect, Later):
@@ -201,16 +212,16 @@ class Runner:
             return await self._aput_off(effect.session_id)
         return await (self._arun_unit(effect) if isinstance(effect, Unit) else _aasked(effect))
 
-    def _put_off(self, session_id: str) -> None:
+    def _put_off(self, session_id: str, runner: "Runner | None" = None) -> None:
         if self._source.thread_bound:  # a thread of the worker would look at another database
-            return self.run(self._worker.flow_of(session_id))
-        self._worker.put(session_id, self._lent_transaction())
+            return (runner or self).run(self._worker.flow_of(session_id))
+        self._worker.put(session_id, self._lent_transaction(), runner)
         return self._worker.start(self)
 
-    async def _aput_off(self, session_id: str) -> None:
+    async def _aput_off(self, session_id: str, runner: "Runner | None" = None) -> None:
         if self._source.thread_bound:
-            return await self.arun(self._worker.flow_of(session_id))
-        self._worker.put(session_id, self._lent_transaction())
+            return await (runner or self).arun(self._worker.flow_of(session_id))
+        self._worker.put(session_id, self._lent_transaction(), runner)
         return self._worker.astart(self)
 
     def _lent_transaction(self) -> Transaction | None:
@@ -417,6 +428,20 @@ class RunnerOfOneUser(Runner):
     def open(self) -> None:
         """Begin anew after the other runner's `close`."""
         self._runner.open()
+
+    def flush(self) -> None:
+        """Wait until what was put off is done, whosever it is."""
+        self._runner.flush()
+
+    async def aflush(self) -> None:
+        """Wait until what was put off is done, whosever it is."""
+        await self._runner.aflush()
+
+    def _put_off(self, session_id: str, runner: Runner | None = None) -> None:
+        self._runner._put_off(session_id, runner or self)
+
+    async def _aput_off(self, session_id: str, runner: Runner | None = None) -> None:
+        await self._runner._aput_off(session_id, runner or self)
 
     def _run_unit(self, unit: Unit) -> Any:
         return self._runner._run_unit(replace(unit, user_id=self._user_id))
