@@ -228,6 +228,7 @@ Purging = Callable[[SessionManager, "asyncio.Queue[PurgeReport]"], Coroutine[Any
 
 def _while_purging(url: str, interval: timedelta, act: Purging, **options: Any) -> None:
     """Run *act* beside a purge process; the queue gets the report of every batch."""
+    options.setdefault("older_than", timedelta(0))
 
     async def run() -> None:
         reports: asyncio.Queue[PurgeReport] = asyncio.Queue()

@@ -243,7 +243,7 @@ def test_the_purge_process_outlives_a_database_that_is_away(
 
     async def main(proxy: Proxy, beside: SessionManager) -> None:
         async with SessionManager(through(driver, proxy.url_for(shared_postgres_url))) as manager:
-            task = asyncio.create_task(manager.apurge_every(timedelta(milliseconds=10)))
+            task = asyncio.create_task(manager.apurge_every(timedelta(milliseconds=10), timedelta(0)))
             await come_true(delete_and_ask(beside))
             proxy.go_away()
             await come_true(lambda: "purge failed" in caplog.text)

@@ -22,7 +22,7 @@ from zep_memory_plugin import DatabaseUnavailable, SessionManager, ZepMemoryErro
 METHODS = {
     name: method for name, method in inspect.getmembers(SessionManager, inspect.isfunction) if not name.startswith("_")
 }
-ONLY_ASYNC = {"apurge_every"}
+ONLY_ASYNC: set[str] = set()
 OF_BOTH = {"as_user", "using"}  # around calls of both colours
 TWINS = {name: METHODS[f"a{name}"] for name in METHODS if f"a{name}" in METHODS}
 

@@ -142,6 +142,8 @@ def purging(manager: SessionManager) -> None:
     progress: PurgeProgress = show
     assert_type(manager.purge(), PurgeReport)
     assert_type(manager.purge(timedelta(days=30), batch_size=10, dry_run=True, progress=progress), PurgeReport)
+    assert_type(manager.purge_every(timedelta(hours=1)), None)
+    assert_type(manager.purge_every(timedelta(hours=1), batch_size=10, dry_run=True, progress=progress), None)
     assert_type(manager.stats(), Stats)
 
 

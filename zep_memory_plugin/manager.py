@@ -1,6 +1,5 @@
 """The session manager: every operation of the library, for blocking and for async callers."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -1424,25 +1423,48 @@ class SessionManager:
         """Remove for good what was soft-deleted at least *older_than* ago, and report how much went. See `purge`."""
         return await self._runner.arun(core.purge.purge(core.purge.request(older_than, batch_size, dry_run, progress)))
 
-    # By hand: it runs beside other tasks; a blocking program has a timer, or a thread, of its own.
-    async def apurge_every(
+    def purge_every(
         self,
         interval: timedelta,
-        older_than: timedelta = timedelta(0),
+        older_than: timedelta = timedelta(days=30),
         *,
         batch_size: int = 1000,
         dry_run: bool = False,
         progress: PurgeProgress | None = None,
     ) -> None:
-        """Purge now and then after every *interval*: the purge process, as a task.
+        """Purge now and then after every *interval*, what was deleted *older_than* ago: the purge process.
 
-        Ends when it is cancelled, and after the interval in which the manager was closed. A purge that fails, as where
-        the database is away, is logged and tried again at the next interval. Arguments as of `purge`.
+        It runs in a thread of its own, the twin as a task, on any number of machines: one of them purges in each
+        interval. Ends when the manager is closed, the twin after the interval in which it was. A purge that fails, as
+        where the database is away, is logged and tried again at the next interval. Other arguments as of `purge`.
         """
-        pause = core.purge.checked_interval(interval)
+        turn = core.purge.turn(interval, older_than, batch_size, dry_run, progress)
         while not self._runner.closed:
+            pause = interval
             try:
-                await self.apurge(older_than, batch_size=batch_size, dry_run=dry_run, progress=progress)
+                pause = self._runner.run(turn())
             except ZepMemoryError as error:
                 logger.warning("purge failed, next try in %s: %s", interval, error)
-            await asyncio.sleep(pause)
+            self._runner.sleep(pause.total_seconds())
+
+    async def apurge_every(
+        self,
+        interval: timedelta,
+        older_than: timedelta = timedelta(days=30),
+        *,
+        batch_size: int = 1000,
+        dry_run: bool = False,
+        progress: PurgeProgress | None = None,
+    ) -> None:
+        """Purge now and then after every *interval*, what was deleted *older_than* ago: the purge process.
+
+        See `purge_every`.
+        """
+        turn = core.purge.turn(interval, older_than, batch_size, dry_run, progress)
+        while not self._runner.closed:
+            pause = interval
+            try:
+                pause = await self._runner.arun(turn())
+            except ZepMemoryError as error:
+                logger.warning("purge failed, next try in %s: %s", interval, error)
+            await self._runner.asleep(pause.total_seconds())

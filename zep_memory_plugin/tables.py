@@ -440,6 +440,15 @@ user_holds = Table(
 )
 """Users who are not to be erased, and whose sessions are not to be deleted or purged."""
 
+leases = Table(
+    f"{PREFIX}leases",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("holder", CompactUuid, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Who does what is to be done by one of several machines, and until when nobody else does."""
+
 schema_version = Table(
     f"{PREFIX}schema_version",
     metadata,

@@ -334,7 +334,7 @@ def test_a_purge_process_goes_on_whatever_a_purge_raises(caller: Caller, caplog:
     """It is logged, and tried again at the next interval."""
 
     async def purge_for_a_while() -> bool:
-        task = asyncio.create_task(caller.manager.apurge_every(timedelta(milliseconds=20)))
+        task = asyncio.create_task(caller.manager.apurge_every(timedelta(milliseconds=20), timedelta(0)))
         while len([record for record in caplog.records if "purge failed" in record.getMessage()]) < 2:
             await asyncio.sleep(0.01)
             if task.done():

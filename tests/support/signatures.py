@@ -20,8 +20,8 @@ def _blocking_methods() -> dict[str, Callable[..., Any]]:
     return {name: method for name, method in methods.items() if f"a{name}" in methods and not name.startswith("_")}
 
 
-METHODS = _blocking_methods()
-"""Every public method that has an async twin, by its name: all but those that only an async caller has."""
+METHODS = {name: method for name, method in _blocking_methods().items() if name != "purge_every"}
+"""Every public method that has an async twin, by its name, but for the one that goes on until the manager is closed."""
 
 
 def parameters_of(method: str) -> Parameters:

@@ -10,6 +10,7 @@ from zep_memory_plugin.tables import (
     PREFIX,
     branches,
     columns_of,
+    leases,
     messages,
     metadata,
     session_holds,
@@ -21,7 +22,7 @@ from zep_memory_plugin.tables import (
     users,
 )
 
-_ROWS = (messages, summaries, branches, session_states, session_holds, sessions, user_states, user_holds, users)
+_ROWS = (messages, summaries, branches, session_states, session_holds, sessions, user_states, user_holds, users, leases)
 """The tables with rows of tests, children first."""
 
 BLOCKING = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}

@@ -1,7 +1,7 @@
 """Purge: removing for good what was soft-deleted."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -27,8 +27,9 @@ from ..errors import InvalidInput, ZepMemoryError
 from ..models import PurgeProgress, PurgeReport
 from ..tables import PREFIX, SUPERSEDED, UtcDateTime, messages, sessions, summaries
 from ..units import Flow, Stamp
-from . import checks, holds, states
+from . import checks, holds, leases, states
 from .chunks import chunked
+from .leases import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class PurgeRequest:
     batch_size: int
     dry_run: bool
     progress: PurgeProgress | None
+    lease: Lease | None = None
+    """What is kept with each batch, so that no other machine begins meanwhile."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     limit: datetime = field(init=False)
     """The moment up to which deleted rows go."""
@@ -64,11 +67,9 @@ def request(older_than: timedelta, batch_size: int, dry_run: bool, progress: Pur
     return wanted
 
 
-def checked_interval(interval: timedelta) -> float:
-    """Check the time between two purges and return it in seconds."""
+def _check_interval(interval: timedelta) -> None:
     if not isinstance(interval, timedelta) or interval <= timedelta(0):
         raise InvalidInput("interval", "is no timedelta of more than zero")
-    return interval.total_seconds()
 
 
 def purge(wanted: PurgeRequest) -> Flow[PurgeReport]:
@@ -94,10 +95,35 @@ def purge(wanted: PurgeRequest) -> Flow[PurgeReport]:
             removed, since = yield units.write(_remove, table, since, wanted.limit, wanted.batch_size)
             counts[name] += removed
             batches += bool(removed)
+            if wanted.lease is not None:
+                yield units.write(leases.keep, wanted.lease)
             if removed and wanted.progress is not None:
                 wanted.progress(_report(wanted, counts, batches))
     kept = () if wanted.dry_run else (yield from reclaim())
     return _report(wanted, counts, batches, kept)
+
+
+def turn(
+    interval: timedelta, older_than: timedelta, batch_size: int, dry_run: bool, progress: PurgeProgress | None
+) -> Callable[[], Flow[timedelta]]:
+    """Return what purges each time, unless another machine has done so within the *interval*.
+
+    It tells after what time to do it again. Purges of another age or purpose are done beside each other.
+    """
+    _check_interval(interval)
+    request(older_than, batch_size, dry_run, progress)
+    lease = Lease(f"{'dry run' if dry_run else 'purge'} older than {older_than}", interval)
+    return lambda: _in_turn(request(older_than, batch_size, dry_run, progress), lease)
+
+
+def _in_turn(wanted: PurgeRequest, lease: Lease) -> Flow[timedelta]:
+    until: datetime | None = yield units.write(leases.take, lease)
+    if until is not None:
+        return min(lease.interval, max(until - wanted.started_at, timedelta(0)))
+    wanted.lease = lease
+    yield from purge(wanted)
+    yield units.write(leases.keep, lease, wanted.started_at + lease.interval)
+    return lease.interval
 
 
 def reclaim() -> Flow[Sequence[str]]:

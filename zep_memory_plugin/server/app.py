@@ -1,14 +1,16 @@
 """The application: layers around routes, and what runs as long as it does."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from .. import SessionManager, __version__
+from .. import SessionManager, ZepMemoryError, __version__
 from . import failures
 from .layers.access import Access
 from .layers.envelope import Envelope
@@ -19,6 +21,8 @@ from .pages import create_pages
 from .routes import memory, messages, sessions, users
 from .settings import Settings, is_loopback
 from .walks import Walks
+
+logger = logging.getLogger(__name__)
 
 PAGES = "/admin"
 """What the paths of the pages for a browser begin with."""
@@ -74,10 +78,19 @@ async def _health() -> Response:
 @asynccontextmanager
 async def _life(manager: SessionManager, settings: Settings, *, owned: bool) -> AsyncIterator[None]:
     """Purge from time to time while the application runs, and close afterwards what it opened."""
-    purging = asyncio.create_task(manager.apurge_every(settings.purge_every)) if settings.purge_every else None
+    purging = asyncio.create_task(_purge(manager, settings.purge_every)) if settings.purge_every else None
     yield
     if purging:
         purging.cancel()
         await asyncio.gather(purging, return_exceptions=True)
     if owned:
         await manager.aclose()
+
+
+async def _purge(manager: SessionManager, interval: timedelta) -> None:
+    """Purge at the start, as Zep's server does, and after that in turn with the servers on other machines."""
+    try:
+        await manager.apurge()
+    except ZepMemoryError as error:
+        logger.warning("purge failed, next try in %s: %s", interval, error)
+    await manager.apurge_every(interval, timedelta(0))

@@ -33,10 +33,21 @@ def upgrade() -> None:
     _states("zep_user_states", "user_id")
     _holds("zep_session_holds", "session_id")
     _holds("zep_user_holds", "user_id")
+    _leases()
     if op.get_context().dialect.name == "sqlite":
         _for_sqlite()
     else:
         _for_postgres()
+
+
+def _leases() -> None:
+    op.create_table(
+        "zep_leases",
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("holder", UUID, nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_zep_leases"),
+    )
 
 
 def _users() -> None:
