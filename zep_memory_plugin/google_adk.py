@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -114,29 +114,28 @@ class ZepSessionService(BaseSessionService):
         """Return a session with its events in order, or those that *config* asks for; None when there is none."""
         chosen = config or GetSessionConfig()
         try:
-            stored = await self._manager.aget_session(self._key(app_name, user_id, session_id), user_id=user_id)
-            rows = await self._rows(stored, chosen)
-            shared = await self._shared_states(app_name, user_id)
-            session = await self._filled(stored, app_name, user_id, session_id.strip(), shared)
+            stored = await self._stored(self._key(app_name, user_id, session_id), user_id)
         except SessionNotFound:
             return None
-        events = _events(rows, self._author or app_name)
-        session._storage_update_marker = _marker(stored, rows)
+        look = partial(self._manager.alast_messages, stored.session_id)
+        rows = await forms.read_newest(FORM, chosen.num_recent_events, look)
+        shared = await self._shared_states(app_name, user_id)
+        session, events = _filled(stored, app_name, user_id, shared), _events(rows, self._author or app_name)
+        session.id, session._storage_update_marker = session_id.strip(), _marker(stored, *rows[-1:])
         session.last_update_time = max(_moment(stored.created_at), *(event.timestamp for event in events), 0.0)
         session.events = _chosen(events, chosen)
         return session
 
     async def list_sessions(self, *, app_name: str, user_id: str | None = None) -> ListSessionsResponse:
         """Return the sessions of an app, without events; the one with the newest event comes last."""
-        rows = await self._manager.alist_sessions(user_id=user_id, metadata={_APP: app_name})
+        rows = await self._manager.alist_sessions(user_id=user_id, metadata={_APP: app_name}, with_state=True)
         shared: dict[str, Json] = {}
         sessions: list[AgentSession] = []
         for row in sorted(rows, key=lambda row: _moment(row.last_active_at)):
             owner = row.user_id or user_id or ""
             if owner not in shared:
                 shared[owner] = await self._shared_states(app_name, owner)
-            with suppress(SessionNotFound):  # it was deleted just now
-                sessions.append(await self._filled(row, app_name, owner, str(_value(row, _ID)), shared[owner]))
+            sessions.append(_filled(row, app_name, owner, shared[owner]))
         return ListSessionsResponse(sessions=sessions)
 
     async def delete_session(self, *, app_name: str, user_id: str, session_id: str) -> None:
@@ -169,7 +168,7 @@ class ZepSessionService(BaseSessionService):
 
     async def _append(self, session: AgentSession, event: Event, delta: Json) -> None:
         key = self._key(session.app_name, session.user_id, session.id)
-        revision, seq = map(int, (session._storage_update_marker or await self._mark(session, key)).split(":"))
+        revision, newest = (session._storage_update_marker or await self._mark(session, key)).split(":")
         while True:
             try:
                 *_, last = await self._manager.aadd_memory(
@@ -177,14 +176,14 @@ class ZepSessionService(BaseSessionService):
                     _rows(event),
                     user_id=session.user_id,
                     state=await self._with(session, key, delta),
-                    expected_revision=revision,
+                    expected_revision=int(revision),
                 )
             except SessionChanged as error:
-                revision, newest = map(int, (await self._mark(session, key)).split(":"))
-                if newest != seq:
+                revision, last_one = (await self._mark(session, key)).split(":")
+                if last_one != newest:
                     raise StaleSessionError(f"session {session.id!r} has been written to; get it again") from error
                 continue
-            session._storage_update_marker = f"{revision + 1}:{last.seq}"
+            session._storage_update_marker = f"{int(revision) + 1}:{last.uuid}"
             session.last_update_time = max(session.last_update_time, event.timestamp)
             return
 
@@ -197,28 +196,14 @@ class ZepSessionService(BaseSessionService):
         return None
 
     async def _mark(self, session: AgentSession, key: str) -> str:
-        """Return the revision of a session and the seq of its newest message, as a session in use remembers them."""
+        """Return the revision of a session and its newest message, as a session in use remembers them."""
         try:
-            stored = await self._manager.aget_session(key, user_id=session.user_id)
+            return _marker(await self._stored(key, session.user_id))
         except SessionNotFound as error:
             raise SessionNotFoundError(f"session {session.id!r} is not there") from error
-        return _marker(stored, await self._manager.alast_messages(key, 1, user_id=session.user_id))
 
-    async def _rows(self, stored: Session, config: GetSessionConfig) -> list[Message]:
-        """Return the newest rows, of which the first may be a part of an event, more than as many events."""
-        limit = None if config.num_recent_events is None else config.num_recent_events + 1
-        while True:
-            rows = await self._manager.alast_messages(stored.session_id, limit)
-            wanted = config.num_recent_events or 0
-            if limit is None or len(rows) < limit or sum(not forms.is_more(row) for row in rows) > wanted:
-                return rows
-            limit *= 2
-
-    async def _filled(self, stored: Session, app_name: str, user_id: str, id_: str, shared: Json) -> AgentSession:
-        """Return a session without events, with its state and what it shares with others of its user and its app."""
-        state = forms.state_of(await self._manager.aget_state(stored.session_id), FORM.name) | shared
-        active = _moment(stored.last_active_at)
-        return AgentSession(id=id_, app_name=app_name, user_id=user_id, state=state, last_update_time=active)
+    async def _stored(self, key: str, user_id: str) -> Session:
+        return await self._manager.aget_session(key, user_id=user_id, with_state=True)
 
     async def _shared_states(self, app_name: str, user_id: str) -> Json:
         """Return the states of an app and of one of its users, by keys with their prefixes."""
@@ -308,8 +293,16 @@ def _moment(moment: datetime | None) -> float:
     return 0.0 if moment is None else moment.timestamp()
 
 
-def _marker(stored: Session, rows: list[Message]) -> str:
-    return f"{stored.revision}:{rows[-1].seq if rows else 0}"
+def _marker(stored: Session, *last: Message) -> str:
+    """Return the revision and the newest message, of which a read that follows may know a later one."""
+    return f"{stored.revision}:{last[0].uuid if last else stored.last_uuid}"
+
+
+def _filled(stored: Session, app_name: str, user_id: str, shared: Json) -> AgentSession:
+    """Return a session without events, with its state and what it shares with others of its user and its app."""
+    state, active = forms.state_of(stored.state, FORM.name) | shared, _moment(stored.last_active_at)
+    id_ = str(_value(stored, _ID))
+    return AgentSession(id=id_, app_name=app_name, user_id=user_id, state=state, last_update_time=active)
 
 
 def _value(stored: Session, key: str) -> object:

@@ -19,6 +19,7 @@ from google.adk.sessions import BaseSessionService, InMemorySessionService, Sess
 from google.adk.sessions.base_session_service import GetSessionConfig
 from google.genai import types
 
+from tests.support.statements import statements
 from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
 from zep_memory_plugin.google_adk import ZepMemoryService, ZepSessionService, session_id_of
 
@@ -220,6 +221,20 @@ def test_the_session_that_was_active_last_is_listed_last(service: ZepSessionServ
     run(service.append_event(session, event("e1")))
 
     assert [one.id for one in run(service.list_sessions(**NAMES)).sessions] == ["b", "c", "a"]
+
+
+def test_a_listing_reads_all_states_at_once(service: ZepSessionService) -> None:
+    """Twice at most, as a listing of what was just added is read on Postgres, and once for the app."""
+    for name in "abcdef":
+        run(service.create_session(**NAMES, session_id=name, state={"name": name, "app:all": 1}))
+
+    with statements() as sent:
+        listed = run(service.list_sessions(**NAMES)).sessions
+
+    assert {session.id: session.state for session in listed} == {
+        name: {"name": name, "app:all": 1} for name in "abcdef"
+    }
+    assert sum("zep_session_states" in statement for statement in sent) <= 3
 
 
 def test_an_id_whose_session_was_deleted_begins_anew(service: ZepSessionService) -> None:
