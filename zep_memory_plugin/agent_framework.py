@@ -172,17 +172,17 @@ def _part(content: Json) -> Part:
 
 
 def _messages(rows: list[Message]) -> list[Json]:
-    contents = [content for row in rows for content in _contents(row)]
+    contents = [_content(part) for row in rows for part in forms.parts_of(row)]
     role = rows[0].role_type if rows[0].role_type != "other" else "user"
     return [AgentMessage(role or "user", contents, author_name=None if role == "tool" else rows[0].name).to_dict()]
 
 
-def _contents(row: Message) -> list[Content]:
-    if row.tool_call_id is not None:
-        return [Content.from_function_result(row.tool_call_id, result=row.content)]
-    text = [Content.from_text(row.content)] if row.content or not row.tool_calls else []
-    calls = [Content.from_function_call(call.id or "", call.name, arguments=call.args) for call in row.tool_calls or ()]
-    return [*text, *calls]
+def _content(part: Part) -> Content:
+    if part.result_of is not None:
+        return Content.from_function_result(part.result_of, result=part.text)
+    if call := part.call:
+        return Content.from_function_call(call.id or "", call.name, arguments=call.args)
+    return Content.from_text(part.text or "")
 
 
 FORM = Form("agent_framework", _part, _messages, ("contents",))

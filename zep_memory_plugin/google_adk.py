@@ -360,7 +360,7 @@ def _answer(response: object) -> str:
 
 def _messages(rows: list[Message]) -> list[Json]:
     first, is_answer = rows[0], rows[0].role_type == "assistant"
-    parts = [part for row in rows for part in _parts(row)]
+    parts = [_written(part) for row in rows for part in forms.parts_of(row)]
     return [
         {
             "id": str(first.uuid),
@@ -371,15 +371,13 @@ def _messages(rows: list[Message]) -> list[Json]:
     ]
 
 
-def _parts(row: Message) -> list[Json]:
-    if row.tool_call_id is not None:
-        response = {"id": row.tool_call_id, "name": row.name or "", "response": {"result": row.content}}
-        return [{"function_response": response}]
-    text: list[Json] = [{"text": row.content}] if row.content or not row.tool_calls else []
-    return text + [
-        {"function_call": {"id": call.id, "name": call.name, "args": forms.arguments_object(call)}}
-        for call in row.tool_calls or ()
-    ]
+def _written(part: Part) -> Json:
+    if part.result_of is not None:
+        response = {"id": part.result_of, "name": part.name or "", "response": {"result": part.text}}
+        return {"function_response": response}
+    if call := part.call:
+        return {"function_call": {"id": call.id, "name": call.name, "args": forms.arguments_object(call)}}
+    return {"text": part.text}
 
 
 FORM = Form("google_adk", _part, _messages, ("content", "parts"))

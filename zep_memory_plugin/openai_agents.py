@@ -6,14 +6,16 @@ from typing import Any, cast
 
 from . import forms
 from .context import user_of
-from .errors import SessionNotFound
+from .errors import SessionChanged, SessionNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, ToolCall
+from .uuids import BEGINNING
 
 with forms.needing("openai-agents"):
     from agents import RunContextWrapper, SessionSettings, TResponseInputItem
     from agents.memory import SessionABC
+    from agents.memory.session import _CompactionSnapshot
     from agents.memory.session_settings import coerce_session_settings
 
 __all__ = ["ZepSession"]
@@ -69,6 +71,31 @@ class ZepSession(SessionABC):
         with suppress(SessionNotFound):
             await self._manager.aclear_memory(self.session_id, user_id=self._user(wrapper))
 
+    async def _get_compaction_snapshot(self, limit: int, **others: object) -> _CompactionSnapshot | None:
+        """Let the SDK, which asks by this name, compact the newest *limit* items. Another branch keeps them."""
+        user_id, revision, rows = self._user(None), None, list[Message]()
+        with suppress(SessionNotFound):
+            revision = (await self._manager.aget_session(self.session_id, user_id=user_id)).revision
+            rows = await self._manager.alast_messages(self.session_id, limit + 1, user_id=user_id)
+        read = forms.read(FORM, rows)
+        hidden = max(len(read) - limit, 0)
+
+        async def replace_suffix(start: int, items: list[TResponseInputItem]) -> bool:
+            before, after = read[: hidden + start], read[hidden + start :]
+            if not after or (before and before[-1][0] is after[0][0]):  # nothing, or a part of a message
+                return False
+            last = before[-1][0].uuid if before else BEGINNING
+            with suppress(SessionChanged):
+                compacted = map(to_row, cast("list[Json]", items))
+                await self._manager.aadd_memory(
+                    self.session_id, compacted, user_id=user_id, expected_revision=revision, after=last
+                )
+                return True
+            return False
+
+        items = cast("list[TResponseInputItem]", [item for _, item in read[hidden:]])
+        return _CompactionSnapshot(items, not hidden, replace_suffix)
+
     def _user(self, run: Run | None) -> str | None:
         if not callable(self._user_id):
             return user_of(self._user_id)
@@ -103,16 +130,17 @@ def _part(part: Json) -> Part:
 
 
 def _items(rows: list[Message]) -> list[Json]:
-    return [item for row in rows for item in _items_of(row)]
+    return [_item(row, part) for row in rows for part in forms.parts_of(row)]
 
 
-def _items_of(row: Message) -> list[Json]:
-    if row.tool_call_id is not None:
-        return [{"type": "function_call_output", "call_id": row.tool_call_id, "output": row.content}]
+def _item(row: Message, part: Part) -> Json:
+    if part.result_of is not None:
+        return {"type": "function_call_output", "call_id": part.result_of, "output": part.text}
+    if call := part.call:
+        arguments = forms.arguments_text(call)
+        return {"type": "function_call", "call_id": call.id or "", "name": call.name, "arguments": arguments}
     role = row.role if row.role_type in ("system", None) else "assistant" if row.role_type == "assistant" else "user"
-    calls = [(call.id or "", call.name, forms.arguments_text(call)) for call in row.tool_calls or ()]
-    items: list[Json] = [{"role": role, "content": row.content}] if row.content or not calls else []
-    return items + [{"type": "function_call", "call_id": i, "name": n, "arguments": args} for i, n, args in calls]
+    return {"role": role, "content": part.text}
 
 
 FORM = Form("openai_agents", _part, _items)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from pydantic import TypeAdapter
 
@@ -14,7 +13,7 @@ from .errors import MessageNotFound, SessionChanged, SessionNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, Session, ToolCall
-from .uuids import uuid_of
+from .uuids import BEGINNING, uuid_of
 
 with forms.needing("pydantic-ai-slim"):
     from pydantic_ai.conversation_store import (
@@ -32,9 +31,6 @@ __all__ = ["ZepConversationStore"]
 _RECORD = TypeAdapter(ConversationRecord)
 _KEPT_ELSEWHERE = {"conversation_id", "scope"}
 """Fields of a record that are the id and the owner of its session."""
-
-_BEGINNING = str(UUID(int=0))
-"""The id of the entry that the first one follows."""
 
 
 class ZepConversationStore(ConversationStore):
@@ -173,7 +169,7 @@ class ZepConversationStore(ConversationStore):
         if stored is not None:
             state, revision = forms.with_state(stored.state, FORM.name, part), stored.revision or 0
             await self._manager.aadd_memory(
-                key, rows, user_id=user_id, state=state, expected_revision=revision, after=before or _BEGINNING
+                key, rows, user_id=user_id, state=state, expected_revision=revision, after=before or BEGINNING
             )
         else:
             rows, state = [*await self._shared(before), *rows], forms.with_state(None, FORM.name, part)

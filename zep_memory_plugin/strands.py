@@ -241,19 +241,16 @@ def _text(content: Json) -> str:
 
 def _messages(rows: list[Message]) -> list[Json]:
     role = "assistant" if rows[0].role_type == "assistant" else "user"
-    contents = [content for row in rows for content in _contents(row)]
+    contents = [_content(part) for row in rows for part in forms.parts_of(row)]
     return [{"message": {"role": role, "content": contents}, "created_at": str(rows[0].created_at)}]
 
 
-def _contents(row: Message) -> list[Json]:
-    if row.tool_call_id is not None:
-        result = {"toolUseId": row.tool_call_id, "status": "success", "content": [{"text": row.content}]}
-        return [{"toolResult": result}]
-    text: list[Json] = [{"text": row.content}] if row.content or not row.tool_calls else []
-    return text + [
-        {"toolUse": {"toolUseId": call.id or "", "name": call.name, "input": forms.arguments_object(call)}}
-        for call in row.tool_calls or ()
-    ]
+def _content(part: Part) -> Json:
+    if part.result_of is not None:
+        return {"toolResult": {"toolUseId": part.result_of, "status": "success", "content": [{"text": part.text}]}}
+    if call := part.call:
+        return {"toolUse": {"toolUseId": call.id or "", "name": call.name, "input": forms.arguments_object(call)}}
+    return {"text": part.text}
 
 
 FORM = Form("strands", _part, _messages, ("message", "content"))

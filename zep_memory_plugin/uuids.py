@@ -10,6 +10,9 @@ from uuid import UUID, uuid5
 _NAMES = UUID("0b7d2f3e-6a0c-5f0e-9a5d-6f1c2b7a94e1")
 """Namespace of the uuids that stand for ids that are none. Stored uuids depend on it: it never changes."""
 
+BEGINNING = UUID(int=0)
+"""Stands for the message that the first one of a session follows."""
+
 _MILLISECOND = 1_000_000
 _VERSION = 7 << 76
 _VARIANT = 2 << 62

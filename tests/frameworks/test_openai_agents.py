@@ -218,3 +218,47 @@ def test_a_native_form_that_is_no_item_is_read_by_its_columns(manager: SessionMa
     manager.add_memory("s", [Message(role="user", content="hi", native_format="openai_agents", native="[")])
 
     assert in_a_loop(ZepSession("s", manager), "get_items") == [{"role": "user", "content": "hi"}]
+
+
+def said(*texts: str) -> list[Any]:
+    return [{"role": "assistant" if position % 2 else "user", "content": text} for position, text in enumerate(texts)]
+
+
+def test_a_part_of_a_session_is_compacted(manager: SessionManager) -> None:
+    """What it stands for is kept as another branch; nothing is replaced once somebody has written meanwhile."""
+    session = ZepSession("s", manager, user_id="alice")
+
+    async def main() -> list[Any]:
+        assert await compacted(session, 2, 0) == ([], True, False)
+        await session.add_items(said("one", "two", "three", "four"))
+        assert await compacted(session, 2, 5) == (said("three", "four"), False, False)
+        assert await compacted(session, 3, 1) == (said("one", "two", "three", "four")[1:], False, True)
+        first = await session.get_items()
+        assert (await compacted(session, 9, 0))[1:] == (True, True)
+        outdated: Any = await session._get_compaction_snapshot(9)
+        await session.add_items(said("five"))
+        assert not await outdated.replace_suffix(0, COMPACTED)
+        return first
+
+    assert asyncio.run(main()) == [*said("one", "two"), *COMPACTED]
+    assert asyncio.run(session.get_items()) == [*COMPACTED, *said("five")]
+    assert [branch.preview for branch in manager.list_branches("s")] == ["four", "", "five"]
+
+
+def test_a_message_of_another_framework_is_compacted_as_a_whole(manager: SessionManager) -> None:
+    call = ToolCall(id="1", name="weather", args={})
+    manager.add_memory("s", [Message(role="ai", content="I look", tool_calls=[call])])
+    session = ZepSession("s", manager)
+
+    assert asyncio.run(compacted(session, 1, 0))[2] is False
+    assert asyncio.run(compacted(session, 2, 0))[2] is True
+    assert asyncio.run(session.get_items()) == COMPACTED
+
+
+COMPACTED: list[Any] = [{"type": "compaction", "encrypted_content": "sealed"}]
+
+
+async def compacted(session: ZepSession, limit: int, start: int) -> tuple[list[Any], bool, bool]:
+    """Replace what follows the first *start* of the newest items, as the SDK does, and return what it is shown."""
+    snapshot: Any = await session._get_compaction_snapshot(limit)
+    return snapshot.items, snapshot.complete, await snapshot.replace_suffix(start, COMPACTED)

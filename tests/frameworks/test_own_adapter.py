@@ -20,6 +20,12 @@ def shown() -> dict[str, Any]:
     return names
 
 
+def test_an_adapter_is_short() -> None:
+    (code,) = re.findall(r"```python\n(.+?)```", PAGE.read_text(), re.S)
+
+    assert len(code.splitlines()) < 60
+
+
 MESSAGES = [
     {"by": "user", "parts": [{"say": "Which is warmer?"}, {"look": "a picture"}]},
     {

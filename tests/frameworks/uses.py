@@ -19,6 +19,35 @@ class Use:
     """Return the texts of a session."""
 
 
+async def _langchain_append(manager: SessionManager, session_id: str, text: str) -> None:
+    from langchain_core.messages import HumanMessage
+
+    from zep_memory_plugin.langchain import ZepChatMessageHistory
+
+    await ZepChatMessageHistory(session_id, manager).aadd_messages([HumanMessage(text) for _ in range(3)])
+
+
+async def _langchain_read(manager: SessionManager, session_id: str) -> list[str]:
+    from zep_memory_plugin.langchain import ZepChatMessageHistory
+
+    return [str(message.content) for message in await ZepChatMessageHistory(session_id, manager).aget_messages()]
+
+
+async def _llama_index_append(manager: SessionManager, session_id: str, text: str) -> None:
+    from llama_index.core.base.llms.types import ChatMessage
+
+    from zep_memory_plugin.llama_index import ZepAsyncChatStore
+
+    messages = [ChatMessage(text, role="user") for _ in range(3)]
+    await ZepAsyncChatStore(manager=manager).add_messages(session_id, messages)
+
+
+async def _llama_index_read(manager: SessionManager, session_id: str) -> list[str]:
+    from zep_memory_plugin.llama_index import ZepAsyncChatStore
+
+    return [message.content or "" for message in await ZepAsyncChatStore(manager=manager).get_messages(session_id)]
+
+
 async def _openai_append(manager: SessionManager, session_id: str, text: str) -> None:
     from zep_memory_plugin.openai_agents import ZepSession
 
@@ -136,6 +165,8 @@ async def _strands_read(manager: SessionManager, session_id: str) -> list[str]:
 USES = {
     "agent_framework": Use(_agent_framework_append, _agent_framework_read),
     "google_adk": Use(_google_adk_append, _google_adk_read),
+    "langchain": Use(_langchain_append, _langchain_read),
+    "llama_index": Use(_llama_index_append, _llama_index_read),
     "openai_agents": Use(_openai_append, _openai_read),
     "pydantic_ai": Use(_pydantic_ai_append, _pydantic_ai_read),
     "strands": Use(_strands_append, _strands_read),

@@ -16,14 +16,11 @@ from ..errors import MessageNotFound
 from ..models import Branch, Message, stored
 from ..tables import SUPERSEDED, branches, messages, sessions, summaries
 from ..units import Stamp
+from ..uuids import BEGINNING
 from . import checks, ownership
 from . import sessions as session_rows
 from .messages import COLUMNS, read
 from .sessions import LONGEST_PREVIEW
-
-BEGINNING = UUID(int=0)
-"""Stands for the message that the first one follows."""
-
 
 _PLACE = select(messages.c.seq, sessions.c.last_seq, sessions.c.user_id).where(
     messages.c.session_id == bindparam("session"),
