@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -26,6 +27,9 @@ owned = st.sampled_from(["one", "three"])
 
 counts = st.integers(0, 5)
 texts = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3)
+FIXED = settings(CHECKS, derandomize=True, database=None, stateful_step_count=20)
+"""The same calls in every run; more of others: `derandomize=False, max_examples=1_000`."""
+
 Pair = tuple[Any, Any]
 OWNERS = {"one": "alice", "two": None, "three": "bob"}
 """The scope of each conversation that begins: with us a deleted one stays its owner's until a purge."""
@@ -212,16 +216,16 @@ async def _branch(
     return await store.branch(name, expected_revision=pair[number].revision, scope=scope, **point(number))
 
 
+@pytest.mark.timeout(600)
 def test_sqlite_does_what_the_store_in_memory_does() -> None:
-    run_state_machine_as_test(
-        partial(Stores, "sqlite://"), settings=settings(CHECKS, max_examples=25, stateful_step_count=20)
-    )
+    run_state_machine_as_test(partial(Stores, "sqlite://"), settings=settings(FIXED, max_examples=25))
 
 
+@pytest.mark.timeout(600)
 def test_postgres_does_what_the_store_in_memory_does(shared_postgres_url: str, shared_database: SharedDatabase) -> None:
     class OnPostgres(Stores):
         def __init__(self) -> None:
             shared_database.empty()
             super().__init__(shared_postgres_url)
 
-    run_state_machine_as_test(OnPostgres, settings=settings(CHECKS, max_examples=5, stateful_step_count=20))
+    run_state_machine_as_test(OnPostgres, settings=settings(FIXED, max_examples=5))

@@ -57,7 +57,7 @@ OF_ITS_CONNECTIONS = (  # they open, break or count connections of `SQLiteSessio
 OF_A_NEGATIVE_LIMIT = ("test_encrypted_session_scan_budget_rejects_negative_limit_before_read",)
 """Has SQLite's own meaning there, and is refused here."""
 
-OF_WHAT_EXPIRES = (  # `SQLiteSession` removes items that an `EncryptedSession` no longer shows when others are compacted
+OF_WHAT_EXPIRES = (  # `SQLiteSession` removes what an `EncryptedSession` no longer shows when others are compacted
     "test_automatic_compaction_does_not_reload_unbounded_hidden_history",
     "test_expired_read_overhead_does_not_authorize_hidden_history",
 )
