@@ -10,7 +10,7 @@ from .context import scope_of, user_of
 from .errors import SessionExists, SessionNotFound, StateChanged, UserExists
 from .forms import Form, Json, Part
 from .manager import SessionManager
-from .models import Message, Session, State, ToolCall, User
+from .models import Message, Session, ToolCall, User
 
 with forms.needing("strands-agents"):
     from strands.memory import MemoryEntry, MemoryStore, SearchOptions
@@ -149,24 +149,18 @@ class ZepSessionRepository(SessionRepository):
     def _user(self) -> str | None:
         return user_of(self._user_id)
 
-    def _stored(self, session_id: str) -> Session:
+    def _stored(self, session_id: str, *, with_state: bool = False) -> Session:
         try:
-            return self._manager.get_session(session_id, user_id=self._user)
-        except SessionNotFound as error:
-            raise SessionException(str(error)) from error
-
-    def _state(self, session_id: str) -> State | None:
-        try:
-            return self._manager.get_state(session_id, user_id=self._user)
+            return self._manager.get_session(session_id, user_id=self._user, with_state=with_state)
         except SessionNotFound as error:
             raise SessionException(str(error)) from error
 
     def _states(self, session_id: str, kind: str) -> Json:
-        return forms.state_of(self._state(session_id), FORM.name).get(kind) or {}
+        return forms.state_of(self._stored(session_id, with_state=True).state, FORM.name).get(kind) or {}
 
     def _put(self, session_id: str, kind: str, name: str, state: Json) -> None:
         while True:
-            stored = self._state(session_id)
+            stored = self._stored(session_id, with_state=True).state
             part = forms.state_of(stored, FORM.name)
             text = forms.with_state(stored, FORM.name, part | {kind: (part.get(kind) or {}) | {name: state}})
             with suppress(StateChanged):
