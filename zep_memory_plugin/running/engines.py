@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, TypeVar, get_args
 
 from sqlalchemy import URL, Engine, create_engine, make_url
@@ -39,6 +40,9 @@ _ASYNC_ONLY = {
 }
 _DRIVERS = ("psycopg", "asyncpg")
 """What sends parameters to Postgres by themselves; others write them into the statement, without their types."""
+
+_INSTALLS = {"psycopg": '"psycopg[binary]"', "asyncpg": "asyncpg", "aiosqlite": "aiosqlite"}
+"""What `pip install` gets a driver by."""
 
 _SCHEMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
@@ -128,6 +132,7 @@ def source_of(
     given, names = _without_names(given, schema, table_prefix)
     kind = database_named(given.get_backend_name())
     url = _with_driver(given)
+    _refuse_missing_driver(url)
     return Source(url, kind.located(url), kind, durability, pooler=pooler, names=names)
 
 
@@ -196,6 +201,12 @@ def _with_driver(url: URL) -> URL:
     return url
 
 
+def _refuse_missing_driver(url: URL) -> None:
+    driver = url.get_driver_name()
+    if driver in _INSTALLS and find_spec(driver) is None:
+        raise InvalidInput("database", f"needs {driver}; `pip install {_INSTALLS[driver]}` gets it")
+
+
 def make_engine(source: Source) -> Engine:
     """Make a blocking engine on *source*: its driver's blocking twin where the source names an async one.
 
@@ -207,7 +218,9 @@ def make_engine(source: Source) -> Engine:
     pool: dict[str, Any] = {"poolclass": SteadyPool, "pool_size": CONNECTIONS, "clean": source.database.clean}
     if source.async_engine is not None and isinstance(source.async_engine.pool, NullPool):
         pool = {"poolclass": NullPool}
-    engine = _made(create_engine, _sync_url(source.located), source, pool)
+    url = _sync_url(source.located)
+    _refuse_missing_driver(url)
+    engine = _made(create_engine, url, source, pool)
     if source.in_memory:
         Memory(engine)
     return engine

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from ...errors import DatabaseUnavailable, InvalidInput, ZepMemoryError
 from ..failures import coded, refusal
 from ..protocol import Failure
+from . import refusals
 
 AWAY = "the database cannot be reached or stayed busy"
 
@@ -17,6 +18,7 @@ _REASONS = {
     "3D": "there is no such database",
     "57014": "the statement was cancelled: it took longer than statement_timeout, or somebody cancelled it",
     "53100": "the server's disk is full",
+    "53300": "the database stayed busy: the server has as many connections as it allows",
     "25P04": "the transaction took longer than transaction_timeout",
     "58": "the server's disk or operating system reports an error",
     "F0": "the server's configuration is damaged",
@@ -45,6 +47,8 @@ _NO_STARTUP_PARAMETERS = (
     "or set them where the server keeps them: ALTER ROLE … SET …"
 )
 
+_NO_SUCH_TLS = "asks for TLS in a way that the driver does not know; see its documentation of the parameter"
+
 _NO_SUCH_CHARACTER = ("22P05", "22021")
 
 _NO_JSON = {"22P02", "22003", "22P05", "54001"}
@@ -54,11 +58,13 @@ _NO_JSON = {"22P02", "22003", "22P05", "54001"}
 def failure(error: BaseException) -> Failure:
     """Return what an *error* of psycopg or asyncpg, or of SQLAlchemy or Python around it, means."""
     state = _sqlstate(error)
+    if state is None and refusals.is_of_tls(error):
+        return Failure(InvalidInput("database", _NO_SUCH_TLS))
     if _STARTUP in str(getattr(error, "orig", None) or error):
         return Failure(InvalidInput("database", _NO_STARTUP_PARAMETERS))
     lost = _is_lost(error) if state is None else state.startswith("08") and _is_lost(error)
     note = f" (sqlstate {state})" if state else ""
-    reason = AWAY if lost else _longest(_REASONS, state)
+    reason = (refusals.reason_of(error) or AWAY) if lost else _longest(_REASONS, state)
     if reason is None:
         return Failure(_refused(error, state, note), unprepared=state is not None, garbled=_is_garbled(error, state))
     retryable = lost or (not _is(state, ("08",)) and _is(state, _RETRYABLE))
@@ -97,7 +103,7 @@ def _refused(error: BaseException, state: str | None, note: str) -> ZepMemoryErr
 def _sqlstate(error: BaseException) -> str | None:
     """Return the five letters of the SQL standard, which psycopg and asyncpg both keep under this name."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    return state if isinstance(state, str) else None
+    return state if isinstance(state, str) else refusals.state_of(error)
 
 
 def _is_lost(error: BaseException) -> bool:
