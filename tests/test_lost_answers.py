@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -81,6 +81,7 @@ WRITES: dict[str, Write] = {
     "rewind": ("rewind_session", (SESSION, UUIDS[0]), {}),
     "switch the branch": ("switch_branch", (SESSION, UUIDS[0]), {}),
     "fork": ("fork_session", (SESSION, "new"), {"until_uuid": UUIDS[1]}),
+    "expire": ("expire_sessions", (timedelta(0),), {}),
     "hold": ("hold_session", (SESSION,), {}),
     "hold a user": ("hold_user", (OWNER,), {}),
     "release": ("release_session", (SESSION,), {}),

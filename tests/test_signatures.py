@@ -58,6 +58,7 @@ BAD: dict[str, list[Any]] = {
     "session": [*of_another_kind(User(user_id="a")), *(Session(session_id=bad) for bad in BAD_IDS if type(bad) is str)],
     "session_id": BAD_IDS,
     "session_ids": [None, 5, "a", *(["a", bad] for bad in BAD_IDS)],
+    "since": [None, "", "newest", 5],
     "since_seq": BAD_NUMBERS,
     "source": [None, 5, b"text"],
     "start": BAD_POSITIONS,

@@ -310,6 +310,42 @@ class SessionManager:
         """
         await self._runner.awrite(core.sessions.delete, session_id, user_id, expected_revision)
 
+    def expire_sessions(
+        self,
+        older_than: timedelta,
+        *,
+        since: SessionOrder = "active",
+        user_id: str | None = None,
+        metadata: dict[str, JsonScalar] | None = None,
+        batch_size: int = 100,
+        dry_run: bool = False,
+    ) -> int:
+        """Soft-delete the sessions in which nothing was said for *older_than*, and return how many they are.
+
+        With *since* "added" it goes by when they were created. *user_id* and *metadata* are as in `list_sessions`. What
+        is held stays. Works in transactions of at most *batch_size* sessions; with *dry_run* they are only counted.
+        `restore_session` brings any of them back until a purge, whose own *older_than* is the time of grace.
+        """
+        wanted = core.expiry.request(older_than, since, user_id, metadata, batch_size)
+        return self._runner.run(core.expiry.expire(wanted, dry_run))
+
+    async def aexpire_sessions(
+        self,
+        older_than: timedelta,
+        *,
+        since: SessionOrder = "active",
+        user_id: str | None = None,
+        metadata: dict[str, JsonScalar] | None = None,
+        batch_size: int = 100,
+        dry_run: bool = False,
+    ) -> int:
+        """Soft-delete the sessions in which nothing was said for *older_than*, and return how many they are.
+
+        See `expire_sessions`.
+        """
+        wanted = core.expiry.request(older_than, since, user_id, metadata, batch_size)
+        return await self._runner.arun(core.expiry.expire(wanted, dry_run))
+
     def hold_session(self, session_id: str, *, user_id: str | None = None) -> None:
         """Keep a session, live or soft-deleted, from being deleted, purged or erased until `release_session`.
 

@@ -149,10 +149,10 @@ def activity_cursor(value: object) -> tuple[datetime, int] | None:
     raise InvalidInput("cursor", f"is {shown(value)}, not the activity_cursor of a session")
 
 
-def session_order(value: object) -> SessionOrder:
-    """Check the order of a listing of sessions."""
+def session_order(value: object, field: str = "order") -> SessionOrder:
+    """Check the order of a listing of sessions, or the moment of them that counts."""
     if value not in ("added", "active"):
-        raise InvalidInput("order", f"is {shown(value)}; allowed are 'added' and 'active'")
+        raise InvalidInput(field, f"is {shown(value)}; allowed are 'added' and 'active'")
     return value
 
 

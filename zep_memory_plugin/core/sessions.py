@@ -337,28 +337,32 @@ def delete(
         raise SessionNotFound(checked)
     expect(stored, stamp, expected_revision)
     holds.refuse_session(connection, checked, stored.user_id)
-    moment = _new_moment(connection, stamp, checked)
+    soft_delete(connection, stamp, [checked])
+
+
+def soft_delete(connection: Connection, stamp: Stamp, session_ids: Sequence[str]) -> None:
+    """Soft-delete locked sessions and everything in them, all with one moment of deletion."""
+    moment = _new_moment(connection, stamp, session_ids)
     for table in (sessions, messages, summaries):
-        connection.execute(
-            update(table).where(table.c.session_id == checked, table.c.deleted_at.is_(None)).values(deleted_at=moment)
-        )
-    _move_on(connection, checked)
+        live = (table.c.session_id.in_(session_ids), table.c.deleted_at.is_(None))
+        connection.execute(update(table).where(*live).values(deleted_at=moment))
+    _move_on(connection, session_ids)
 
 
-def _move_on(connection: Connection, session_id: str) -> None:
-    """Move the revision of a session on, and not its update: nothing in it was written."""
-    moved = update(sessions).where(sessions.c.session_id == session_id)
+def _move_on(connection: Connection, session_ids: Sequence[str]) -> None:
+    """Move the revisions of sessions on, and not their updates: nothing in them was written."""
+    moved = update(sessions).where(sessions.c.session_id.in_(session_ids))
     connection.execute(moved.values(revision=sessions.c.revision + 1))
 
 
-def _new_moment(connection: Connection, stamp: Stamp, session_id: str) -> datetime:
-    """Return a moment at which nothing of a session was deleted before, though clocks may stand still.
+def _new_moment(connection: Connection, stamp: Stamp, session_ids: Sequence[str]) -> datetime:
+    """Return a moment at which nothing of some sessions was deleted before, though clocks may stand still.
 
     By it `restore` tells what went with the session.
     """
     newest = (
         select(func.max(table.c.deleted_at))
-        .where(table.c.session_id == session_id, table.c.deleted_at < SUPERSEDED)
+        .where(table.c.session_id.in_(session_ids), table.c.deleted_at < SUPERSEDED)
         .scalar_subquery()
         for table in (messages, summaries)
     )
@@ -378,7 +382,7 @@ def restore(connection: Connection, stamp: Stamp, session_id: str, user_id: str 
                 .where(table.c.session_id == checked, table.c.deleted_at == deleted_at)
                 .values(deleted_at=None)
             )
-        _move_on(connection, checked)
+        _move_on(connection, [checked])
     return get(connection, checked)
 
 
