@@ -7,6 +7,7 @@ from uuid import UUID
 
 from zep_memory_plugin import (
     Branch,
+    Hold,
     Memory,
     Message,
     PurgeReport,
@@ -37,6 +38,11 @@ async def sessions(manager: SessionManager) -> None:
     assert_type(await manager.afind_session("text"), Session)
     assert_type(await manager.aupdate_session(Session(session_id="a"), user_id="alice"), Session)
     assert_type(await manager.adelete_session("a", user_id="alice"), None)
+    assert_type(await manager.ahold_session("a"), None)
+    assert_type(await manager.arelease_session("a"), None)
+    assert_type(await manager.ahold_user("alice"), None)
+    assert_type(await manager.arelease_user("alice"), None)
+    assert_type(await manager.alist_holds(), list[Hold])
     assert_type(await manager.arestore_session("a", user_id="alice"), Session)
     assert_type(await manager.alist_sessions(10, 0, user_id="alice", metadata={"paid": True}), list[Session])
     assert_type(manager.alist_all_sessions(10, metadata={"seats": 2}), AsyncIterator[list[Session]])

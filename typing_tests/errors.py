@@ -5,6 +5,7 @@ from typing import assert_type
 from zep_memory_plugin import (
     Conflict,
     DatabaseUnavailable,
+    Held,
     InvalidInput,
     MessageNotFound,
     NotForOneUser,
@@ -23,7 +24,14 @@ from zep_memory_plugin import (
 )
 
 not_found: list[type[NotFound]] = [SessionNotFound, UserNotFound, MessageNotFound]
-conflicts: list[type[Conflict]] = [SessionChanged, SessionExists, StateChanged, UserExists, SessionOwnedByAnotherUser]
+conflicts: list[type[Conflict]] = [
+    Held,
+    SessionChanged,
+    SessionExists,
+    StateChanged,
+    UserExists,
+    SessionOwnedByAnotherUser,
+]
 schemas: list[type[ZepMemoryError]] = [SchemaOutdated, SchemaIncomplete]
 every: list[type[ZepMemoryError]] = [*not_found, *conflicts, *schemas, InvalidInput, NotForOneUser]
 unavailable: type[ZepMemoryError] = DatabaseUnavailable

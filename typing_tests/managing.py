@@ -12,6 +12,7 @@ from zep_memory_plugin import (
     Branch,
     CurrentSession,
     Durability,
+    Hold,
     KnownRule,
     LentConnection,
     Memory,
@@ -68,6 +69,11 @@ def sessions(manager: SessionManager) -> None:
     assert_type(manager.update_session(Session(session_id="a"), user_id="alice", expected_revision=3), Session)
     assert_type(manager.move_session("a", "alice", from_user_id="guest"), Session)
     assert_type(manager.delete_session("a", user_id="alice", expected_revision=4), None)
+    assert_type(manager.hold_session("a", user_id="alice"), None)
+    assert_type(manager.release_session("a", user_id="alice"), None)
+    assert_type(manager.hold_user("alice"), None)
+    assert_type(manager.release_user("alice"), None)
+    assert_type(manager.list_holds(), list[Hold])
     assert_type(manager.delete_memory("a", user_id="alice"), None)
     assert_type(manager.restore_session("a", user_id="alice"), Session)
     assert_type(manager.list_sessions(10, 0, user_id="alice", metadata={"paid": True}, deleted=True), list[Session])
