@@ -360,6 +360,7 @@ def test_a_summarizer_does_not_wait_for_itself(sqlite_url: str, end: str) -> Non
         assert texts(manager.list_messages("a")) == ["1", "2", "3"]
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_process_leaves_the_work_of_its_parent_to_it(sqlite_url: str, gate: Gate) -> None:
     with SessionManager(sqlite_url, message_window=2, summarizer=gate) as manager:
@@ -367,10 +368,12 @@ def test_a_forked_process_leaves_the_work_of_its_parent_to_it(sqlite_url: str, g
         assert gate.begun.wait(PATIENCE)
         child = os.fork()
         if child == 0:
-            gate.opened.set()
-            manager.add_memory("of the child", numbered(3))
-            manager.flush()
-            os._exit(len(gate.calls))
+            try:
+                gate.opened.set()
+                manager.add_memory("of the child", numbered(3))
+                manager.flush()
+            finally:
+                os._exit(len(gate.calls))
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 1
         gate.opened.set()

@@ -127,6 +127,7 @@ def test_by_default_a_purge_process_keeps_what_was_deleted_in_the_last_days(data
         assert trash(manager) == ["young"]
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_process_can_close_while_its_parent_has_a_purge_process(sqlite_url: str) -> None:
     with SessionManager(sqlite_url) as manager:
@@ -134,9 +135,11 @@ def test_a_forked_process_can_close_while_its_parent_has_a_purge_process(sqlite_
         thread.start()
         child = os.fork()
         if child == 0:
-            manager.list_sessions()
-            manager.close()
-            os._exit(0)
+            try:
+                manager.list_sessions()
+                manager.close()
+            finally:
+                os._exit(int(not manager._runner.closed))
         _, status = os.waitpid(child, 0)
 
         assert os.waitstatus_to_exitcode(status) == 0
