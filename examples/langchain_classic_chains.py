@@ -52,7 +52,7 @@ def after_a_restart(manager: SessionManager) -> None:
     """Show what another memory of the session gives to a chain: as text, the last turn, and with a summary."""
     print("text   ", repr(ZepMemory(session_id="classic", manager=manager).load_memory_variables({})["history"]))
     manager.add_summary("classic", Summary(content="The user is Alice."))
-    last_turn = ZepMemory(session_id="classic", manager=manager, k=1, return_messages=True)
+    last_turn = ZepMemory(session_id="classic", manager=manager, turns=1, return_messages=True)
     for message in last_turn.load_memory_variables({})["history"]:
         print("k=1    ", message.type, message.text)
 

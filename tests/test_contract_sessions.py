@@ -302,6 +302,39 @@ def test_restore_brings_back_the_last_of_several_deletions(memory: Caller) -> No
     assert texts(memory.list_messages("a")) == ["second life"]
 
 
+def test_restore_brings_back_what_a_stray_write_has_left_deleted(memory: Caller) -> None:
+    """In its places, with the summary; a message that was deleted before that stays deleted."""
+    _conversation(memory)
+    (gone,) = memory.add_memory("a", said("gone"))
+    memory.delete_messages("a", [gone.uuid])
+    summary = memory.get_memory("a").summary
+    memory.delete_session("a")
+    memory.add_memory("a", said("stray"))
+
+    left = texts(memory.list_messages("a", deleted=True))
+    memory.restore_session("a")
+
+    assert left == ["one", "two", "gone"]
+    assert texts(memory.list_messages("a")) == ["one", "two", "stray"]
+    assert texts(memory.list_messages("a", deleted=True)) == ["gone"]
+    assert memory.get_memory("a").summary == summary is not None
+
+
+def test_what_is_deleted_is_listed_until_a_purge(memory: Caller) -> None:
+    _, two, _ = memory.add_memory("a", said("one", "two", "three"), user_id="alice")
+    memory.delete_messages("a", [two.uuid])
+    alone = texts(memory.list_messages("a", deleted=True))
+    memory.delete_session("a")
+
+    assert alone == ["two"]
+    assert texts(memory.list_messages("a", deleted=True)) == ["one", "two", "three"]
+    assert texts(memory.list_messages("a", 1, two.seq, deleted=True, user_id="alice")) == ["three"]
+    with pytest.raises(SessionOwnedByAnotherUser):
+        memory.list_messages("a", deleted=True, user_id="bob")
+    memory.purge()
+    assert memory.list_messages("a", deleted=True) == []
+
+
 def test_restore_returns_a_live_session_as_it_is(memory: Caller) -> None:
     before = _conversation(memory)
 

@@ -127,7 +127,7 @@ def test_bounds_are_whole_numbers_from_zero(memory: Caller, value: object) -> No
         memory.last_messages("a", max_tokens=value)
 
 
-def test_tokens_are_estimated_at_a_quarter_of_the_characters(memory: Caller) -> None:
+def test_tokens_are_estimated_when_nobody_counts_them(memory: Caller) -> None:
     stored = memory.add_memory("a", said("", "abcd", "abcde"))
 
     assert [message.token_count for message in stored] == [0, 1, 2]
@@ -188,7 +188,7 @@ def test_tokens_are_counted_while_nothing_is_locked(open_memory: OpenMemory) -> 
 
 
 def test_a_token_counter_that_fails_costs_no_message(open_memory: OpenMemory, caplog: pytest.LogCaptureFixture) -> None:
-    """The tokens are estimated, as a quarter of the characters, and the failure is logged without its words."""
+    """The tokens are estimated, and the failure is logged without its words."""
 
     def count(text: str) -> int:
         raise ValueError(f"a special token in {text!r}")

@@ -18,7 +18,7 @@ TURNS: dict[str, Callable[[SessionManager], object]] = {
     "the memory": lambda manager: manager.get_memory("s", user_id="ann"),
     "a window": lambda manager: manager.last_messages("s", 12),
     "a window in tokens": lambda manager: manager.last_messages("s", max_tokens=100, whole_turns=True),
-    "a prompt": lambda manager: manager.prompt_messages("s", max_tokens=100),
+    "a prompt": lambda manager: manager.prompt_memory("s", max_tokens=100).messages,
     "a listing": lambda manager: manager.list_messages("s", 10, 10),
 }
 

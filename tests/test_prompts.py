@@ -27,7 +27,7 @@ def conversation(shape: str) -> list[Message]:
 
 
 def shown(manager: SessionManager, session_id: str, max_tokens: int) -> str:
-    return "".join(message.content for message in manager.prompt_messages(session_id, max_tokens))
+    return "".join(message.content for message in manager.prompt_memory(session_id, max_tokens).messages)
 
 
 CASES = [
@@ -79,13 +79,13 @@ def test_a_message_too_long_by_itself_is_shown(manager: SessionManager) -> None:
 
 def test_a_model_has_room_for_at_least_one_token(manager: SessionManager) -> None:
     with pytest.raises(InvalidInput, match="max_tokens"):
-        manager.prompt_messages("s", 0)
+        manager.prompt_memory("s", 0)
 
 
 def test_the_async_twin_shows_the_same(manager: SessionManager) -> None:
     manager.add_memory("s", conversation("suaua"))
 
-    assert asyncio.run(manager.aprompt_messages("s", 3)) == manager.prompt_messages("s", 3)
+    assert asyncio.run(manager.aprompt_memory("s", 3)) == manager.prompt_memory("s", 3)
 
 
 def test_a_read_looks_at_its_own_session_alone(manager: SessionManager, database_url: str) -> None:
@@ -104,5 +104,5 @@ def test_a_read_looks_at_its_own_session_alone(manager: SessionManager, database
     engine.dispose()
 
     assert "SCAN zep_messages" not in plan
-    assert "Seq Scan" not in plan
+    assert "Seq Scan on zep_messages" not in plan
     assert "session_id" in plan

@@ -10,7 +10,8 @@ import pytest
 
 from zep_memory_plugin import InvalidInput, KnownRule, Message, SessionManager, units
 from zep_memory_plugin.core import appending
-from zep_memory_plugin.core.batches import batch, estimated_tokens
+from zep_memory_plugin.core.batches import batch
+from zep_memory_plugin.core.tokens import estimated_tokens
 from zep_memory_plugin.running.runner import Runner
 from zep_memory_plugin.units import Flow, Stamp
 

@@ -7,7 +7,8 @@ from typing import Any
 from tests.support.messages import FIXED, numbered, said, texts
 from zep_memory_plugin import SessionManager, units
 from zep_memory_plugin.core import appending, archive, messages, sessions
-from zep_memory_plugin.core.batches import batch, estimated_tokens
+from zep_memory_plugin.core.batches import batch
+from zep_memory_plugin.core.tokens import estimated_tokens
 from zep_memory_plugin.running.runner import Runner
 from zep_memory_plugin.units import Flow, Stamp
 

@@ -29,6 +29,7 @@ FILES = (
     "langchain/retriever.py",
     "langchain/runnable.py",
     "langchain/search_tool.py",
+    "llama_index/search_tool.py",
     "llama_index/chat_store.py",
     "llama_index/memory.py",
     "llama_index/retriever.py",

@@ -71,8 +71,10 @@ async def memory(manager: SessionManager) -> None:
 
 async def messages(manager: SessionManager, uuid: UUID) -> None:
     assert_type(await manager.alist_messages("a", 10, 0, user_id="alice"), list[Message])
-    assert_type(await manager.alast_messages("a", 10, max_tokens=100, whole_turns=True, until_seq=9), list[Message])
-    assert_type(await manager.aprompt_messages("a", 4000, user_id="alice"), list[Message])
+    assert_type(
+        await manager.alast_messages("a", 10, turns=4, max_tokens=100, whole_turns=True, until_seq=9), list[Message]
+    )
+    assert_type(await manager.aprompt_memory("a", 4000, limit=40, turns=20, until_seq=9, user_id="alice"), Memory)
     assert_type(await manager.aget_message("a", uuid, user_id="alice"), Message)
     assert_type(await manager.aupdate_message("a", str(uuid), metadata={"a": 1}, user_id="alice"), Message)
     assert_type(await manager.adelete_messages("a", [uuid, str(uuid)], user_id="alice"), None)

@@ -28,7 +28,7 @@ from zep_memory_plugin.langchain import (
 
 
 def histories(manager: SessionManager) -> None:
-    history = ZepChatMessageHistory("a", manager, user_id="alice", limit=10, max_tokens=400, whole_turns=False)
+    history = ZepChatMessageHistory("a", manager, user_id="alice", window={"limit": 10, "turns": 4})
     base: BaseChatMessageHistory = history
     base.add_messages([HumanMessage("hello")])
     assert_type(history.session_id, str)
@@ -54,7 +54,7 @@ def runnables(manager: SessionManager, model: BaseChatModel, prompt: ChatPromptT
 
 
 def agents(manager: SessionManager, model: BaseChatModel) -> None:
-    tool = search_memory_tool(manager, k=3, include_current=True)
+    tool = search_memory_tool(manager, limit=3, include_current=True)
     assert_type(tool, BaseTool)
     middleware = ZepMemoryMiddleware(manager, limit=10, max_tokens=400, save_input="end", on_error="log")
     agent = create_agent(model, tools=[tool], middleware=[middleware])
@@ -79,7 +79,7 @@ def retrievers(manager: SessionManager, prompt: ChatPromptTemplate) -> None:
 
 
 def classic(manager: SessionManager, model: BaseChatModel) -> None:
-    memory = ZepMemory(manager=manager, session_id="a", user_id="alice", k=5, max_token_limit=400, return_messages=True)
+    memory = ZepMemory(manager=manager, session_id="a", user_id="alice", turns=5, max_tokens=400, return_messages=True)
     base: BaseMemory = memory
     assert_type(memory.memory_variables, list[str])
     ConversationChain(llm=model, memory=base)

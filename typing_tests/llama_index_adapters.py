@@ -24,7 +24,7 @@ from zep_memory_plugin.llama_index import (
 
 
 def memories(manager: SessionManager, model: LLM) -> None:
-    memory = ZepMemory(manager=manager, session_id="a", user_id="alice", token_limit=4000)
+    memory = ZepMemory(manager=manager, session_id="a", user_id="alice", max_tokens=4000)
     assert_type(ZepMemory.from_defaults(session_id="a", manager=manager, token_limit=4000), ZepMemory)
     assert_type(memory.manager, SessionManager)
     base: BaseMemory = memory

@@ -9,6 +9,7 @@ from sqlalchemy import URL, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from zep_memory_plugin import (
+    DEFAULT_MAX_TOKENS,
     Branch,
     CurrentSession,
     Durability,
@@ -34,6 +35,7 @@ from zep_memory_plugin import (
     TransferSource,
     TransferTarget,
     User,
+    WindowBounds,
     current_session,
     use_session,
 )
@@ -102,7 +104,7 @@ def memory(manager: SessionManager) -> None:
     assert_type(manager.get_user_state("alice"), State | None)
     assert_type(manager.set_user_state("alice", "{}", expected_revision=0).revision, int)
     assert_type(manager.replace_memory("a", [], user_id="alice", status="active", expected_revision=3), list[Message])
-    assert_type(manager.get_memory("a", lastn=5, user_id="alice"), Memory)
+    assert_type(manager.get_memory("a", lastn=5, max_tokens=4000, user_id="alice"), Memory)
     assert_type(manager.clear_memory("a", user_id="alice"), None)
     assert_type(manager.rewind_session("a", "text", user_id="alice"), None)
     assert_type(manager.list_branches("a", user_id="alice"), list[Branch])
@@ -113,11 +115,12 @@ def memory(manager: SessionManager) -> None:
 
 
 def messages(manager: SessionManager, uuid: UUID) -> None:
-    assert_type(manager.list_messages("a", 10, 0, user_id="alice"), list[Message])
-    assert_type(
-        manager.last_messages("a", 10, max_tokens=100, whole_turns=True, until_seq=9, user_id="alice"), list[Message]
-    )
-    assert_type(manager.prompt_messages("a", 4000, user_id="alice"), list[Message])
+    assert_type(manager.list_messages("a", 10, 0, deleted=True, user_id="alice"), list[Message])
+    bounds: WindowBounds = {"limit": 10, "turns": 4, "max_tokens": DEFAULT_MAX_TOKENS}
+    newest = manager.last_messages("a", **bounds, whole_turns=True, until_seq=9, user_id="alice")
+    assert_type(newest, list[Message])
+    assert_type(manager.last_messages("a", 10, turns=4, max_tokens=100), list[Message])
+    assert_type(manager.prompt_memory("a", 4000, limit=40, turns=20, until_seq=9, user_id="alice"), Memory)
     assert_type(manager.get_message("a", uuid, user_id="alice"), Message)
     assert_type(manager.update_message("a", str(uuid), metadata={"a": 1}, content="two", user_id="alice"), Message)
     assert_type(manager.delete_messages("a", [uuid, str(uuid)], user_id="alice"), None)

@@ -25,15 +25,15 @@ user = User(
     user_id="alice", email="alice@example.org", first_name="Alice", last_name=None, metadata=metadata, uuid=TEXT
 )
 assert_type(user.user_id, str)
-assert_type(user.uuid, UUID | None)
+assert_type(user.uuid, UUID)
 assert_type(user.email, str | None)
-assert_type(user.id, int | None)
+assert_type(user.id, int)
 assert_type(user.metadata, Metadata | None)
-assert_type(user.created_at, datetime | None)
+assert_type(user.created_at, datetime)
 
 session = Session(session_id="a", user_id="alice", metadata={"topic": "tea"}, uuid=UUID(TEXT))
 assert_type(session.session_id, str)
-assert_type(session.uuid, UUID | None)
+assert_type(session.uuid, UUID)
 assert_type(session.deleted_at, datetime | None)
 
 call = ToolCall(id="1", name="look", args={"at": ["Lisbon", 1, None]})
@@ -55,18 +55,18 @@ message = Message(
     native="{}",
 )
 assert_type(message.content, str)
-assert_type(message.uuid, UUID | None)
-assert_type(message.role_type, RoleType | None)
+assert_type(message.uuid, UUID)
+assert_type(message.role_type, RoleType)
 assert_type(message.tool_calls, list[ToolCall] | None)
-assert_type(message.seq, int | None)
+assert_type(message.seq, int)
 message.uuid = UUID(TEXT)
 message.uuid = TEXT
 message.uuid = None
 
 summary = Summary(content="Alice likes Lisbon.", seq=1, metadata=None, uuid=TEXT)
 assert_type(summary.content, str)
-assert_type(summary.uuid, UUID | None)
-assert_type(summary.seq, int | None)
+assert_type(summary.uuid, UUID)
+assert_type(summary.seq, int)
 
 memory = Memory(messages=[message], summary=summary)
 assert_type(memory.messages, list[Message])

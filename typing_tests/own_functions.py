@@ -20,6 +20,7 @@ def count(text: str) -> int:
 counter: TokenCounter = count
 SessionManager("sqlite://", token_counter=counter)
 SessionManager("sqlite://", token_counter=len)
+SessionManager("sqlite://", token_counter="gpt-4o")  # noqa: S106
 SessionManager("sqlite://", token_counter=lambda text: len(text.split()))
 
 

@@ -43,6 +43,7 @@ from .models import (
     User,
 )
 from .types import (
+    DEFAULT_MAX_TOKENS,
     Durability,
     Embedder,
     JsonScalar,
@@ -63,11 +64,13 @@ from .types import (
     TransferProgress,
     TransferSource,
     TransferTarget,
+    WindowBounds,
 )
 
 __version__ = "0.2.0"
 
 __all__ = [
+    "DEFAULT_MAX_TOKENS",
     "BeforeStore",
     "Branch",
     "Conflict",
@@ -125,6 +128,7 @@ __all__ = [
     "User",
     "UserExists",
     "UserNotFound",
+    "WindowBounds",
     "ZepMemoryError",
     "current_session",
     "use_session",

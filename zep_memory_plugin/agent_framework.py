@@ -7,10 +7,12 @@ from uuid import UUID
 
 from . import forms
 from .context import current_session, scope_of, user_of
+from .core.windows import bounds
 from .errors import SessionNotFound, StateChanged
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, ToolCall
+from .types import DEFAULT_MAX_TOKENS
 
 with forms.needing("agent-framework-core"):
     from agent_framework import (
@@ -29,8 +31,10 @@ __all__ = ["ZepContextProvider", "ZepHistoryProvider", "ZepSessionStore"]
 class ZepHistoryProvider(HistoryProvider):
     """The history of the session that a run names, else that of the surrounding `use_session`.
 
-    With neither nothing is read or stored. New sessions belong to *user_id*, else to the user of `use_session`. The
-    newest *limit* messages are read, from a message of the user on. A message with an id that comes again, unchanged,
+    With neither nothing is read or stored. New sessions belong to *user_id*, else to the user of `use_session`. What
+    `SessionManager.prompt_memory` returns is read: the newest whole turns, at most *turns* of them, *limit* messages
+    and *max_tokens* tokens, None being no bound, and before them, as a system message, the latest summary. A
+    message with an id that comes again, unchanged,
     is stored once. *flags* are those of `HistoryProvider`: `load_messages`, `store_inputs`, `store_outputs` …
     """
 
@@ -40,13 +44,15 @@ class ZepHistoryProvider(HistoryProvider):
         *,
         user_id: str | None = None,
         limit: int | None = None,
+        turns: int | None = None,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
         source_id: str = "zep_history",
         **flags: bool,
     ) -> None:
         super().__init__(source_id, **flags)  # type: ignore[arg-type]  # of which one is no flag
         self._manager = manager
         self._user_id = user_id
-        self._limit = limit
+        self._bounds = bounds(limit, turns, max_tokens)
 
     async def get_messages(
         self, session_id: str | None, *, state: Json | None = None, **others: object
@@ -55,9 +61,8 @@ class ZepHistoryProvider(HistoryProvider):
         session_id, user_id = _named(session_id), user_of(self._user_id)
         if session_id is None:
             return []
-        bounded = self._limit is not None
-        rows = await self._manager.alast_messages(session_id, self._limit, whole_turns=bounded, user_id=user_id)
-        return [AgentMessage.from_dict(message) for message in forms.from_rows(FORM, rows)]
+        memory = await self._manager.aprompt_memory(session_id, **self._bounds, user_id=user_id)
+        return [AgentMessage.from_dict(message) for message in forms.from_rows(FORM, forms.told(memory))]
 
     async def save_messages(
         self, session_id: str | None, messages: Sequence[AgentMessage], *, state: Json | None = None, **others: object

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from .core import checks, jsontext
-from .models import Message, State, ToolCall
+from .models import Memory, Message, State, ToolCall
 from .types import role_type_of
 
 logger = logging.getLogger(__name__)
@@ -161,6 +161,13 @@ def native_text(value: object) -> str:
     """Return *value* as JSON text that a text column takes, also NaN, NUL and lone surrogates."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if jsontext.is_plain(text) else json.dumps(value, separators=(",", ":"))
+
+
+def told(memory: Memory) -> list[Message]:
+    """Return *memory* as rows: its summary is what the system says after the message at its head."""
+    summary = [Message(role="system", content=memory.summary.content)] if memory.summary else []
+    start = 1 if memory.messages and memory.messages[0].role_type == "system" else 0
+    return [*memory.messages[:start], *summary, *memory.messages[start:]]
 
 
 def from_rows(form: Form, rows: Iterable[Message]) -> list[Json]:

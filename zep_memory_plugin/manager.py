@@ -14,7 +14,6 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import core, tenants
-from .core.batches import estimated_tokens
 from .errors import ZepMemoryError
 from .flows import application, asking, chores, searching, writing
 from .models import (
@@ -39,6 +38,7 @@ from .models import (
 from .running.background import Chores
 from .running.runner import Runner
 from .types import (
+    DEFAULT_MAX_TOKENS,
     Durability,
     Embedder,
     JsonScalar,
@@ -69,21 +69,22 @@ class SessionManager:
     never disposed of. The tables are created on first use; making a manager does no I/O.
 
     *message_window* is how many messages `get_memory` returns at most when it is not told. *token_counter* counts the
-    tokens of a text, once, when it is stored; by default a quarter of its characters. *summarizer*, a chat model of
-    LangChain's, a LlamaIndex `LLM`, or a function, is called with the latest summary and the messages to add to it,
-    whenever a write leaves more than *message_window* messages behind that summary. *titler*, likewise, names a session
-    without a title after its first turn. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function
-    from texts to vectors, or "static" for the word vectors of the extra `static`, lets messages be searched by what
-    they mean; it is called after each write, and its failure is logged and made up for at the next write to the
-    session. With *background* a write returns before any of them is called: for blocking callers threads of the manager
-    do that, for async ones tasks on the event loop; `flush` waits for them, and so does `close`. Without it the write
-    waits. *before_store* is asked before messages are stored, those of an import too, with the session id and the
-    messages, and returns those to store, redacted or tagged; what it raises refuses them all. *durability* "full" means
-    that what was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the last moments,
-    though not in a crash of the program, and writes about four times faster. *pooler* says whether something like
-    PgBouncer stands before Postgres that gives each transaction another server: "auto" finds that out, at one round
-    trip for each new connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one, no statement
-    is prepared by name. *schema*, on Postgres, is the schema that the tables are in, by default that of the engine's
+    tokens of a text, once, when it is stored: a function, or the name of a model or an encoding that the package
+    `tiktoken` knows, or "tiktoken" itself; by default they are estimated. *summarizer*, a chat model of LangChain's, a
+    LlamaIndex `LLM`, or a function, is called with the latest summary and the messages to add to it, whenever a write
+    leaves more than *message_window* messages behind that summary. *titler*, likewise, names a session without a title
+    after its first turn. *embedder*, a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, a function from texts to
+    vectors, or "static" for the word vectors of the extra `static`, lets messages be searched by what they mean; it is
+    called after each write, and its failure is logged and made up for at the next write to the session. With
+    *background* a write returns before any of them is called: for blocking callers threads of the manager do that, for
+    async ones tasks on the event loop; `flush` waits for them, and so does `close`. Without it the write waits.
+    *before_store* is asked before messages are stored, those of an import too, with the session id and the messages,
+    and returns those to store, redacted or tagged; what it raises refuses them all. *durability* "full" means that what
+    was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the last moments, though
+    not in a crash of the program, and writes about four times faster. *pooler* says whether something like PgBouncer
+    stands before Postgres that gives each transaction another server: "auto" finds that out, at one round trip for each
+    new connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one, no statement is prepared
+    by name. *schema*, on Postgres, is the schema that the tables are in, by default that of the engine's
     `schema_translate_map`, else the first of the `search_path`; *table_prefix* begins their names in the place of
     "zep_". Both may stand in the URL as well.
 
@@ -101,7 +102,7 @@ class SessionManager:
         database: str | URL | PathLike[str] | Engine | AsyncEngine = "sqlite:///zep_memory.db",
         *,
         message_window: int = 12,
-        token_counter: TokenCounter | None = None,
+        token_counter: TokenCounter | str | None = None,
         summarizer: Summarizer | None = None,
         titler: Titler | None = None,
         embedder: Embedder | None = None,
@@ -113,7 +114,7 @@ class SessionManager:
         table_prefix: str | None = None,
     ) -> None:
         self._app = application.Application(
-            core.checks.token_counter(token_counter) or estimated_tokens,
+            core.tokens.counter_of(token_counter),
             core.checks.positive("message_window", message_window),
             asking.summarizer_of(summarizer),
             asking.titler_of(titler),
@@ -413,7 +414,8 @@ class SessionManager:
     def restore_session(self, session_id: str, *, user_id: str | None = None) -> Session:
         """Bring back a soft-deleted session with exactly what its deletion took along.
 
-        A live session is returned as it is.
+        A session that a write has revived since gets back, in their places, the messages that its last deletion took;
+        any other live session is returned as it is.
 
         Raises:
             SessionNotFound: there is no such session, or it was purged.
@@ -691,20 +693,37 @@ class SessionManager:
         )
         return await self._runner.arun(writing.replace_memory(self._app, session_id, batch, user_id))
 
-    def get_memory(self, session_id: str, lastn: int | None = None, *, user_id: str | None = None) -> Memory:
+    def get_memory(
+        self,
+        session_id: str,
+        lastn: int | None = None,
+        *,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        user_id: str | None = None,
+    ) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
 
         The newest *lastn* messages; with None or 0 those after the latest summary, at most the manager's message
-        window. The memory of an unknown or deleted session is empty.
+        window. Where these have more than *max_tokens* tokens, the newest whole turns of them that have no more, and at
+        least the last one; None is no bound. The memory of an unknown or deleted session is empty.
         """
-        return self._runner.read(core.memory.get, session_id, lastn, self._app.message_window, user_id)
+        return self._runner.read(core.memory.get, session_id, lastn, self._app.message_window, max_tokens, user_id)
 
-    async def aget_memory(self, session_id: str, lastn: int | None = None, *, user_id: str | None = None) -> Memory:
+    async def aget_memory(
+        self,
+        session_id: str,
+        lastn: int | None = None,
+        *,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        user_id: str | None = None,
+    ) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
 
         See `get_memory`.
         """
-        return await self._runner.aread(core.memory.get, session_id, lastn, self._app.message_window, user_id)
+        return await self._runner.aread(
+            core.memory.get, session_id, lastn, self._app.message_window, max_tokens, user_id
+        )
 
     def get_state(self, session_id: str, *, user_id: str | None = None) -> State | None:
         """Return the state of a session, or None where it has none.
@@ -904,25 +923,39 @@ class SessionManager:
         return await self._runner.awrite(core.renaming.rename, session_id, new_session_id, user_id)
 
     def list_messages(
-        self, session_id: str, limit: int | None = None, cursor: int | None = None, *, user_id: str | None = None
+        self,
+        session_id: str,
+        limit: int | None = None,
+        cursor: int | None = None,
+        *,
+        deleted: bool = False,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Return the messages of a session in order.
 
-        *cursor* is the `seq` of the last message already seen.
+        *cursor* is the `seq` of the last message already seen. *deleted* lists the soft-deleted messages instead, of a
+        live or a soft-deleted session, as long as no purge has taken them.
         """
-        return self._runner.read(core.messages.listed, session_id, limit, cursor, user_id)
+        return self._runner.read(core.messages.listed, session_id, limit, cursor, deleted, user_id)
 
     async def alist_messages(
-        self, session_id: str, limit: int | None = None, cursor: int | None = None, *, user_id: str | None = None
+        self,
+        session_id: str,
+        limit: int | None = None,
+        cursor: int | None = None,
+        *,
+        deleted: bool = False,
+        user_id: str | None = None,
     ) -> list[Message]:
         """Return the messages of a session in order. See `list_messages`."""
-        return await self._runner.aread(core.messages.listed, session_id, limit, cursor, user_id)
+        return await self._runner.aread(core.messages.listed, session_id, limit, cursor, deleted, user_id)
 
     def last_messages(
         self,
         session_id: str,
         limit: int | None = None,
         *,
+        turns: int | None = None,
         max_tokens: int | None = None,
         whole_turns: bool = False,
         until_seq: int | None = None,
@@ -932,16 +965,20 @@ class SessionManager:
 
         At most *limit* messages, of at most *max_tokens* tokens together. With *whole_turns* the window starts at a
         message of the user: what comes before the first one in it is left out, and when there is none, the window
-        reaches back to the start of the last turn, whatever that costs. Without a bound everything is returned. With
-        *until_seq* what came after that seq is as if it were not there.
+        reaches back to the start of the last turn, whatever that costs. *turns* bounds their number, and keeps them
+        whole. Without a bound everything is returned. With *until_seq* what came after that seq is as if it were not
+        there.
         """
-        return self._runner.read(core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq, user_id)
+        return self._runner.read(
+            core.windows.newest, session_id, limit, turns, max_tokens, whole_turns, until_seq, user_id
+        )
 
     async def alast_messages(
         self,
         session_id: str,
         limit: int | None = None,
         *,
+        turns: int | None = None,
         max_tokens: int | None = None,
         whole_turns: bool = False,
         until_seq: int | None = None,
@@ -949,23 +986,43 @@ class SessionManager:
     ) -> list[Message]:
         """Return the newest messages of a session, oldest first. See `last_messages`."""
         return await self._runner.aread(
-            core.windows.newest, session_id, limit, max_tokens, whole_turns, until_seq, user_id
+            core.windows.newest, session_id, limit, turns, max_tokens, whole_turns, until_seq, user_id
         )
 
-    def prompt_messages(self, session_id: str, max_tokens: int, *, user_id: str | None = None) -> list[Message]:
-        """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
+    def prompt_memory(
+        self,
+        session_id: str,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        *,
+        limit: int | None = None,
+        turns: int | None = None,
+        until_seq: int | None = None,
+        user_id: str | None = None,
+    ) -> Memory:
+        """Return what a model with room for *max_tokens* tokens should be shown of a session: what all adapters show.
 
-        The newest messages, from the start of a turn on, so that no tool's answer comes without its call; a system
-        message at the head of the session stays. The last turn is returned even when it is too long by itself.
+        The newest turns, at most *turns* of them and *limit* messages, oldest first: whole ones, so that no tool's
+        answer comes without its call. A system message at the head of the session stays. The last turn is returned even
+        when it is too long by itself; None is no bound. The latest summary comes with them; its tokens are not counted.
+        With *until_seq* what came after that seq is as if it were not there.
         """
-        return self._runner.read(core.windows.prompt, session_id, max_tokens, user_id)
+        return self._runner.read(core.windows.prompt, session_id, limit, turns, max_tokens, until_seq, user_id)
 
-    async def aprompt_messages(self, session_id: str, max_tokens: int, *, user_id: str | None = None) -> list[Message]:
-        """Return what a model with room for *max_tokens* tokens should be shown of a session, oldest first.
+    async def aprompt_memory(
+        self,
+        session_id: str,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        *,
+        limit: int | None = None,
+        turns: int | None = None,
+        until_seq: int | None = None,
+        user_id: str | None = None,
+    ) -> Memory:
+        """Return what a model with room for *max_tokens* tokens should be shown of a session: what all adapters show.
 
-        See `prompt_messages`.
+        See `prompt_memory`.
         """
-        return await self._runner.aread(core.windows.prompt, session_id, max_tokens, user_id)
+        return await self._runner.aread(core.windows.prompt, session_id, limit, turns, max_tokens, until_seq, user_id)
 
     def get_message(self, session_id: str, uuid: UUID | str, *, user_id: str | None = None) -> Message:
         """Return one live message.

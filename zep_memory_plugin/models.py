@@ -1,6 +1,7 @@
 """What goes in and comes out: users, sessions, messages, summaries.
 
-The same classes serve input and output. Fields that the store fills (`id`, `created_at`, …) are `None` until then.
+The same classes serve input and output. Fields that the store fills (`id`, `created_at`, …) are `None` until then, and
+to type checkers what they are from then on: who reads a stored model need not ask.
 """
 
 import json
@@ -100,14 +101,6 @@ def _uuid(value: object) -> uuids.UUID | None:
     raise InvalidInput("uuid", f"is {shown(value)}, not a UUID")
 
 
-if TYPE_CHECKING:
-    Uuid = Takes[uuids.UUID | str | None, uuids.UUID | None]
-else:
-    Uuid = Annotated[uuids.UUID | None, BeforeValidator(_uuid)]
-
-_NO_UUID = cast("Uuid", None)
-
-
 def _from_json(value: object) -> object:
     """Return the moment that text of JSON names; anything else is left to the strict check."""
     try:
@@ -123,6 +116,22 @@ def _age(value: object) -> object:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_from_json)]
 Age = Annotated[timedelta, BeforeValidator(_age)]
+
+if TYPE_CHECKING:
+    Uuid = Takes[uuids.UUID | str | None, uuids.UUID]
+    StoredMoment = Takes[datetime | None, datetime]
+    StoredNumber = Takes[int | None, int]
+    StoredRoleType = Takes[RoleType | None, RoleType]
+else:
+    Uuid = Annotated[uuids.UUID | None, BeforeValidator(_uuid)]
+    StoredMoment = Moment | None
+    StoredNumber = int | None
+    StoredRoleType = RoleType | None
+
+_NO_UUID = cast("Uuid", None)
+_NO_MOMENT = cast("StoredMoment", None)
+_NO_NUMBER = cast("StoredNumber", None)
+_NO_ROLE_TYPE = cast("StoredRoleType", None)
 
 
 def _as(model: type[BaseModel]) -> BeforeValidator:
@@ -168,9 +177,9 @@ class User(_Model):
     last_name: str | None = None
     metadata: Metadata | None = None
     uuid: Uuid = _NO_UUID
-    id: int | None = Field(default=None, description="Position in listings; grows, never reused.")
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    id: StoredNumber = Field(default=_NO_NUMBER, description="Position in listings; grows, never reused.")
+    created_at: StoredMoment = _NO_MOMENT
+    updated_at: StoredMoment = _NO_MOMENT
 
 
 class State(_Model):
@@ -189,12 +198,14 @@ class Session(_Model):
     title: str | None = Field(default=None, repr=False)
     metadata: Metadata | None = None
     uuid: Uuid = _NO_UUID
-    id: int | None = Field(default=None, description="Position in listings; grows, never reused.")
-    created_at: Moment | None = None
-    updated_at: Moment | None = Field(default=None, description="Last write to the session or its memory.")
-    last_active_at: Moment | None = Field(default=None, description="Last message, or else when it was created.")
+    id: StoredNumber = Field(default=_NO_NUMBER, description="Position in listings; grows, never reused.")
+    created_at: StoredMoment = _NO_MOMENT
+    updated_at: StoredMoment = Field(default=_NO_MOMENT, description="Last write to the session or its memory.")
+    last_active_at: StoredMoment = Field(default=_NO_MOMENT, description="Last message, or else when it was created.")
     deleted_at: Moment | None = None
-    revision: int | None = Field(default=None, description="Grows with every write to the session or its memory.")
+    revision: StoredNumber = Field(
+        default=_NO_NUMBER, description="Grows with every write to the session or its memory."
+    )
     message_count: int | None = Field(default=None, description="Only in a listing that was asked for it.")
     preview: str | None = Field(
         default=None, repr=False, description="Beginning of the last message, in a listing that was asked for it."
@@ -248,12 +259,12 @@ class Message(_Model):
     name: str | None = None
     tool_calls: Annotated[list[ToolCall] | None, _as(ToolCall)] = Field(default=None, repr=False)
     tool_call_id: str | None = None
-    token_count: int | None = Field(default=None, description="Tokens of the content; counted when not given.")
+    token_count: StoredNumber = Field(default=_NO_NUMBER, description="Tokens of the content; counted when not given.")
     metadata: Metadata | None = Field(default=None, repr=False)
     uuid: Uuid = _NO_UUID
-    role_type: RoleType | None = Field(default=None, description="Derived from role when not given.")
-    seq: int | None = Field(default=None, description="Position in the session; grows with every append.")
-    created_at: Moment | None = None
+    role_type: StoredRoleType = Field(default=_NO_ROLE_TYPE, description="Derived from role when not given.")
+    seq: StoredNumber = Field(default=_NO_NUMBER, description="Position in the session; grows with every append.")
+    created_at: StoredMoment = _NO_MOMENT
     updated_at: Moment | None = Field(default=None, description="None until the message is changed.")
     native_format: str | None = Field(default=None, repr=False)
     native: str | None = Field(default=None, repr=False)
@@ -263,11 +274,11 @@ class Summary(_Model):
     """What the messages up to `seq` said, in short."""
 
     content: str = Field(repr=False)
-    seq: int | None = Field(default=None, description="The last message that the summary covers.")
-    token_count: int | None = None
+    seq: StoredNumber = Field(default=_NO_NUMBER, description="The last message that the summary covers.")
+    token_count: StoredNumber = _NO_NUMBER
     metadata: Metadata | None = Field(default=None, repr=False)
     uuid: Uuid = _NO_UUID
-    created_at: Moment | None = None
+    created_at: StoredMoment = _NO_MOMENT
 
 
 class _Result(_Model):

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 from . import forms
 from .context import user_of
+from .core.windows import bounds
 from .errors import SessionChanged, SessionNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, ToolCall
+from .types import DEFAULT_MAX_TOKENS
 from .uuids import BEGINNING
 
 with forms.needing("openai-agents"):
@@ -29,8 +31,9 @@ class ZepSession(SessionABC):
 
     New sessions belong to *user_id*: an id, or a function that names the user of a run by its context, else the user of
     the surrounding `use_session`; a session of another user raises `SessionOwnedByAnotherUser`. *session_settings* may
-    bound how many items are read. An item is one message, except that an answer with tool calls that another
-    framework wrote reads as several.
+    bound how many items are read; else it is what `SessionManager.prompt_memory` returns, the newest whole turns of at
+    most *max_tokens* tokens, None being no bound, and before them, as a system message, the latest summary. An item is
+    one message, except that an answer with tool calls that another framework wrote reads as several.
     """
 
     def __init__(
@@ -40,18 +43,23 @@ class ZepSession(SessionABC):
         *,
         user_id: str | UserOf | None = None,
         session_settings: SessionSettings | dict[str, Any] | None = None,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
     ) -> None:
         self.session_id = session_id
         self.session_settings = coerce_session_settings(session_settings or {})
         self._manager = manager
         self._user_id = user_id
+        self._window = bounds(max_tokens=max_tokens)
 
     async def get_items(self, limit: int | None = None, *, wrapper: Run | None = None) -> list[TResponseInputItem]:
-        """Return the newest *limit* items, else as many as the settings say, else all, oldest first."""
+        """Return the newest *limit* items, else as many as the settings say, else those of the window, oldest first."""
         bound = limit if limit is not None or self.session_settings is None else self.session_settings.limit
-        rows = await self._manager.alast_messages(self.session_id, bound, user_id=self._user(wrapper))
-        items = forms.from_rows(FORM, rows)
-        return cast("list[TResponseInputItem]", items if bound is None else items[max(len(items) - bound, 0) :])
+        user_id = self._user(wrapper)
+        if bound is None:
+            memory = await self._manager.aprompt_memory(self.session_id, **self._window, user_id=user_id)
+            return cast("list[TResponseInputItem]", forms.from_rows(FORM, forms.told(memory)))
+        items = forms.from_rows(FORM, await self._manager.alast_messages(self.session_id, bound, user_id=user_id))
+        return cast("list[TResponseInputItem]", items[max(len(items) - bound, 0) :])
 
     async def add_items(self, items: list[TResponseInputItem], *, wrapper: Run | None = None) -> None:
         """Append *items*, all or none."""

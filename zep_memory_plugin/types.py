@@ -129,6 +129,23 @@ class SearchOptions(SearchRefinements, total=False):
 Vectors = Sequence[Sequence[float]]
 """A vector for each of some texts, in their order."""
 
+DEFAULT_MAX_TOKENS = 30_000
+"""Tokens of a session that a model is shown when nothing else is said, by `prompt_memory` and by every adapter."""
+
+
+class WindowBounds(TypedDict, total=False):
+    """What bounds a window; where several do, all hold. None, or a bound that is not given, is none."""
+
+    limit: int | None
+    """How many messages, at most."""
+
+    turns: int | None
+    """How many turns, at most."""
+
+    max_tokens: int | None
+    """How many tokens, at most."""
+
+
 TokenCounter = Callable[[str], int]
 """Counts the tokens of a text."""
 

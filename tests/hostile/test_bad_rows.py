@@ -164,7 +164,7 @@ READS: dict[str, Callable[[Caller], bool]] = {
     "last_messages": lambda caller: others(caller.last_messages("a", COUNT)) == expected("a"),
     "last_messages, turns": lambda caller: others(caller.last_messages("a", COUNT, whole_turns=True)) == expected("a"),
     "get_memory": lambda caller: others(caller.get_memory("a", COUNT).messages) == expected("a"),
-    "prompt_messages": lambda caller: others(caller.prompt_messages("a", 1000)) == expected("a"),
+    "prompt_memory": lambda caller: others(caller.prompt_memory("a", 1000).messages) == expected("a"),
     "slice_messages": lambda caller: others(caller.slice_messages("a")) == expected("a"),
     "list_summaries": lambda caller: isinstance(caller.list_summaries("a"), list),
     "summaries of b": lambda caller: [s.content for s in caller.list_summaries("b")] == ["dogs of b"],

@@ -222,18 +222,18 @@ def test_a_window_holds_whole_turns_and_at_least_the_last(
 ) -> None:
     ZepChatMessageHistory("s", manager).add_messages(TURNS)
 
-    found = ZepChatMessageHistory("s", manager, limit=limit).messages
+    found = ZepChatMessageHistory("s", manager, window={"limit": limit}).messages
 
     assert as_given(found) == TURNS[0 if first == "q1" else 4 :]
-    assert asyncio.run(ZepChatMessageHistory("s", manager, limit=limit).aget_messages()) == found
+    assert asyncio.run(ZepChatMessageHistory("s", manager, window={"limit": limit}).aget_messages()) == found
 
 
 def test_a_window_of_tokens_holds_at_least_the_last_turn(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages([HumanMessage("x" * 400), AIMessage("y" * 400), *TURNS[:1]])
 
-    assert as_given(ZepChatMessageHistory("s", manager, max_tokens=50).messages) == TURNS[:1]
-    assert as_given(ZepChatMessageHistory("s", manager, max_tokens=1).messages) == TURNS[:1]
-    assert len(ZepChatMessageHistory("s", manager, max_tokens=500).messages) == 3
+    assert as_given(ZepChatMessageHistory("s", manager, window={"max_tokens": 50}).messages) == TURNS[:1]
+    assert as_given(ZepChatMessageHistory("s", manager, window={"max_tokens": 1}).messages) == TURNS[:1]
+    assert len(ZepChatMessageHistory("s", manager, window={"max_tokens": 500}).messages) == 3
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,9 @@ def test_a_window_of_tokens_holds_at_least_the_last_turn(manager: SessionManager
     [
         (HumanMessage(["look", {"type": "image_url", "image_url": {"url": "data:," + "x" * 9000}}]), 257),
         (HumanMessage([{"type": "text", "text": "read"}, {"type": "file", "base64": "x" * 9000}]), 2049),
-        (AIMessage([{"type": "thinking", "thinking": "x" * 400, "signature": "y" * 400}, "so"]), 101),
-        (AIMessage("so", additional_kwargs={"reasoning_content": "x" * 400}), 101),
-        (AIMessage([{"type": "tool_use", "id": "1", "name": "f", "input": {}}], tool_calls=[CALL]), 1),
+        (AIMessage([{"type": "thinking", "thinking": "x" * 400, "signature": "y" * 400}, "so"]), 85),
+        (AIMessage("so", additional_kwargs={"reasoning_content": "x" * 400}), 85),
+        (AIMessage([{"type": "tool_use", "id": "1", "name": "f", "input": {}}], tool_calls=[CALL]), 2),
     ],
     ids=["image", "document", "thoughts", "reasoning", "call"],
 )
@@ -255,17 +255,10 @@ def test_what_a_message_has_beside_its_text_is_counted(
     assert manager.list_messages("s")[0].token_count == tokens
 
 
-def test_a_window_without_whole_turns_is_exact(manager: SessionManager) -> None:
-    ZepChatMessageHistory("s", manager).add_messages(TURNS)
-
-    exact = ZepChatMessageHistory("s", manager, limit=2, whole_turns=False, pair_calls=False)
-    assert as_given(exact.messages) == TURNS[-2:]
-
-
 def test_a_window_never_starts_with_the_result_of_a_call_before_it(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages(TURNS[1:4])
 
-    assert as_given(ZepChatMessageHistory("s", manager, limit=2).messages) == [AIMessage("a1")]
+    assert as_given(ZepChatMessageHistory("s", manager, window={"limit": 2}).messages) == [AIMessage("a1")]
 
 
 def test_a_call_without_a_result_is_shown_with_an_error_for_one(manager: SessionManager) -> None:
@@ -353,7 +346,7 @@ class TestRunnableWithMessageHistory:
 def test_a_search_finds_messages_of_the_session_with_their_scores(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages([HumanMessage("I like Lisbon"), HumanMessage("Lisbon is sunny")])
     ZepChatMessageHistory("other", manager).add_messages([HumanMessage("Lisbon again")])
-    history = ZepChatMessageHistory("s", manager, limit=1)
+    history = ZepChatMessageHistory("s", manager, window={"limit": 1})
 
     found = history.search("like Lisbon")
 

@@ -148,23 +148,26 @@ def test_the_summary_comes_along(manager: SessionManager) -> None:
 
     as_text = ZepMemory(session_id="s", manager=manager)
     as_messages = ZepMemory(session_id="s", manager=manager, return_messages=True)
-    with_window = ZepMemory(session_id="s", manager=manager, return_messages=True, k=5)
+    with_window = ZepMemory(session_id="s", manager=manager, return_messages=True, turns=1)
 
-    assert loaded(as_text) == "System: a question and an answer\nHuman: q2\nAI: a2"
-    assert as_given(loaded(as_messages)) == [summary, HumanMessage("q2"), AIMessage("a2")]
-    assert texts(loaded(with_window)) == ["a question and an answer", "q1", "a1", "q2", "a2"]
+    every = [HumanMessage("q1"), AIMessage("a1"), HumanMessage("q2"), AIMessage("a2")]
+
+    assert loaded(as_text) == "System: a question and an answer\nHuman: q1\nAI: a1\nHuman: q2\nAI: a2"
+    assert as_given(loaded(as_messages)) == [summary, *every]
+    assert as_given(loaded(with_window)) == [summary, *every[2:]]
 
 
 @pytest.mark.parametrize(
     ("window", "shown"),
     [
-        ({}, 12),
-        ({"k": 2}, 4),
-        ({"k": 0}, 0),
-        ({"k": 50}, 30),
-        ({"max_token_limit": 9}, 8),
-        ({"max_token_limit": 1}, 2),
-        ({"k": 2, "max_token_limit": 100}, 4),
+        ({}, 30),
+        ({"turns": 2}, 4),
+        ({"turns": 0}, 0),
+        ({"limit": 5}, 4),
+        ({"turns": 50}, 30),
+        ({"max_tokens": 24}, 12),
+        ({"max_tokens": 1}, 2),
+        ({"turns": 2, "max_tokens": 100}, 4),
     ],
 )
 def test_the_window_is_bounded(window: dict[str, int], shown: int, manager: SessionManager) -> None:

@@ -125,7 +125,7 @@ def test_the_session_of_the_run_is_left_out_however_well_it_fits(manager: Sessio
     manager.add_memory("now", said(*("Which city?" for _ in range(30))), user_id="alice")
     manager.add_memory("alice-1", said("I said at length that I like the city of Lisbon"), user_id="alice")
 
-    found = use(search_memory_tool(manager, k=1), "now")
+    found = use(search_memory_tool(manager, limit=1), "now")
 
     assert found.content == "2026-03-01 user: I said at length that I like the city of Lisbon"
 
@@ -164,6 +164,6 @@ def test_an_empty_query_finds_nothing(cities: SessionManager, query: str) -> Non
 def test_no_more_than_k_are_found(manager: SessionManager) -> None:
     manager.add_memory("alice-1", said(*(f"city number {number}" for number in range(9))), user_id="alice")
 
-    assert len(use(search_memory_tool(manager, k=3)).artifact) == 3
+    assert len(use(search_memory_tool(manager, limit=3)).artifact) == 3
     assert len(use(search_memory_tool(manager)).artifact) == 5
-    assert use(search_memory_tool(manager, k=0)).artifact == []
+    assert use(search_memory_tool(manager, limit=0)).artifact == []

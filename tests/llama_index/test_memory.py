@@ -113,7 +113,7 @@ def test_the_window_keeps_the_head_and_never_splits_a_pair(memory: ZepMemory, ca
     """At whatever limit: the system message, whole turns, each call with its answer."""
     memory.put_messages(TURNS)
     shown = {
-        limit: plain(call(memory.model_copy(update={"token_limit": limit}), "get")) for limit in (1, 10, 30, 50, 1000)
+        limit: plain(call(memory.model_copy(update={"max_tokens": limit}), "get")) for limit in (1, 10, 30, 45, 1000)
     }
 
     everything = plain(TURNS)
@@ -121,7 +121,7 @@ def test_the_window_keeps_the_head_and_never_splits_a_pair(memory: ZepMemory, ca
         1: [everything[0], everything[-1]],
         10: [everything[0], everything[-1]],
         30: [everything[0], everything[-1]],
-        50: [everything[0], *everything[3:]],
+        45: [everything[0], *everything[3:]],
         1000: everything,
     }
 
@@ -136,14 +136,14 @@ def test_the_prompt_of_the_caller_takes_its_part_of_the_limit(memory: ZepMemory,
 @pytest.mark.parametrize(
     "long",
     [
-        ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm " * 400)]),
-        calling(("1", "look", {"text": "x" * 1200})),
-        assistant("x" * 1200),
+        ChatMessage(role="assistant", blocks=[ThinkingBlock(content="hm " * 600)]),
+        calling(("1", "look", {"text": "x" * 1800})),
+        assistant("x" * 1800),
     ],
     ids=["a thought", "a tool call", "a text"],
 )
 def test_every_kind_of_block_fills_the_window(manager: SessionManager, long: ChatMessage) -> None:
-    memory = ZepMemory(manager=manager, session_id="s", token_limit=300)
+    memory = ZepMemory(manager=manager, session_id="s", max_tokens=300)
     memory.put_messages([user("old"), long, user("new"), assistant("short")])
 
     assert memory.get() == [user("new"), assistant("short")]
@@ -159,7 +159,7 @@ def test_rows_of_other_writers_are_part_of_the_window(memory: ZepMemory) -> None
 
 def test_the_counter_of_the_manager_counts(database_url: str) -> None:
     with SessionManager(database_url, token_counter=lambda text: len(text.split())) as manager:
-        memory = ZepMemory(manager=manager, session_id="s", token_limit=4)
+        memory = ZepMemory(manager=manager, session_id="s", max_tokens=4)
         memory.put_messages([user("one two three"), user("four five"), user("six")])
 
         assert plain(memory.get()) == [("user", "four five"), ("user", "six")]
@@ -222,15 +222,15 @@ def test_a_memory_of_a_session_belongs_to_the_user_around_the_call(manager: Sess
 
 
 def test_from_defaults_takes_what_other_memories_do(manager: SessionManager) -> None:
-    made = ZepMemory.from_defaults(manager=manager, session_id="s", user_id="alice", token_limit=500)
+    made = ZepMemory.from_defaults(manager=manager, session_id="s", user_id="alice", max_tokens=500)
     of_model = ZepMemory.from_defaults(llm=ScriptedModel.of(), manager=manager, session_id="s")
 
-    assert (made.session_id, made.user_id, made.token_limit) == ("s", "alice", 500)
-    assert of_model.token_limit == int(ScriptedModel.of().metadata.context_window * 0.75)
+    assert (made.session_id, made.user_id, made.max_tokens) == ("s", "alice", 500)
+    assert of_model.max_tokens == int(ScriptedModel.of().metadata.context_window * 0.75)
     with pytest.raises(InvalidInput, match="sesion_id"):
         ZepMemory.from_defaults(manager=manager, sesion_id="s")
     with pytest.raises(ValidationError):
-        ZepMemory.from_defaults(manager=manager, token_limit=0)
+        ZepMemory.from_defaults(manager=manager, max_tokens=0)
 
 
 def test_a_history_replaces_what_is_stored_unless_it_is_empty(manager: SessionManager) -> None:
@@ -250,13 +250,15 @@ def test_making_a_memory_does_no_io() -> None:
 
 def test_the_serialised_memory_is_a_handle() -> None:
     manager = register_manager("app", SessionManager("postgresql://app:hunter2@127.0.0.1:1/app"))
-    memory = ZepMemory(manager=manager, session_id="s", user_id="alice", token_limit=9)
+    memory = ZepMemory(manager=manager, session_id="s", user_id="alice", max_tokens=9)
     try:
         assert memory.to_dict() == {
             "class_name": "ZepMemory",
             "manager": "app",
             "session_id": "s",
-            "token_limit": 9,
+            "max_tokens": 9,
+            "limit": None,
+            "turns": None,
             "user_id": "alice",
         }
         assert "hunter2" not in repr(memory) + memory.to_json() + str(pickle.dumps(memory))

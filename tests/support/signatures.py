@@ -35,7 +35,7 @@ def parameters_of(method: str) -> Parameters:
 
 def is_optional(parameter: inspect.Parameter) -> bool:
     """Tell whether None is a value of *parameter*."""
-    return parameter.default is None
+    return parameter.default is None or "None" in str(parameter.annotation).split(" | ")
 
 
 GOOD: dict[str, Any] = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         memory,
         messages,
         purge,
+        recall,
         records,
         renaming,
         replacement,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         stats,
         summaries,
         titles,
+        tokens,
         users,
         windows,
     )
@@ -57,6 +59,7 @@ __all__ = [
     "memory",
     "messages",
     "purge",
+    "recall",
     "records",
     "renaming",
     "replacement",
@@ -65,6 +68,7 @@ __all__ = [
     "stats",
     "summaries",
     "titles",
+    "tokens",
     "users",
     "windows",
 ]

@@ -1,11 +1,8 @@
 """Messages on their way in: checked, cleaned, counted and given ids, before any I/O."""
 
-import inspect
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import index
-from typing import Any, SupportsIndex
+from typing import Any
 from uuid import UUID
 
 from ..errors import InvalidInput
@@ -13,8 +10,7 @@ from ..models import Memory, Message, ToolCall
 from ..types import KnownRule, Metadata, TokenCounter, role_type_of
 from ..uuids import new_uuid
 from . import checks, damage, jsontext
-
-logger = logging.getLogger(__name__)
+from .tokens import counted
 
 NATIVE_FORMAT = "zep_memory_plugin"
 """Names our own native form, kept for messages whose text a text column cannot hold as it is."""
@@ -67,11 +63,6 @@ class Batch:
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not self.rows and self.is_for_messages
-
-
-def estimated_tokens(text: str) -> int:
-    """Estimate the tokens of *text* as a quarter of its characters, rounded up."""
-    return (len(text) + 3) // 4
 
 
 def batch(
@@ -195,33 +186,6 @@ def _token_count(message: Message, tool_calls: str | None, token_counter: TokenC
     if message.token_count is not None:
         return checks.token_count(message.token_count)
     return counted(message.content, token_counter) + (counted(tool_calls, token_counter) if tool_calls else 0)
-
-
-def counted(text: str, token_counter: TokenCounter) -> int:
-    """Count the tokens of *text* with the application's function.
-
-    Where that fails, as tokenizers do at their own special tokens, or says what is no number of tokens, they are
-    estimated: no message is lost for it.
-    """
-    try:
-        tokens: object = token_counter(text)
-    except Exception as error:  # whatever the application's function raises; its words may be the text's
-        logger.warning("the token counter failed with %s; the tokens are estimated", type(error).__name__)
-        return estimated_tokens(text)
-    if type(tokens) is int and 0 <= tokens <= checks.LARGEST_TOKEN_COUNT:  # by far the most
-        return tokens
-    return _whole_number(tokens, text)
-
-
-def _whole_number(tokens: object, text: str) -> int:
-    """Return *tokens* as a number of tokens of *text*, or an estimate where it is none."""
-    if isinstance(tokens, SupportsIndex) and 0 <= index(tokens) <= checks.LARGEST_TOKEN_COUNT:
-        return index(tokens)
-    if inspect.iscoroutine(tokens):
-        tokens.close()  # which would else warn that nobody awaits it
-    kind = type(tokens).__name__
-    logger.warning("the token counter returned a %s that is no number of tokens; they are estimated", kind)
-    return estimated_tokens(text)
 
 
 def _merge_into(row: dict[str, Any], earlier: list[dict[str, Any]]) -> None:

@@ -230,10 +230,12 @@ def position(field: str, value: object) -> int | None:
     return -_count(field, -value) if isinstance(value, int) and value < 0 else _count(field, value)
 
 
-def token_counter(value: TokenCounter | None) -> TokenCounter | None:
+def token_counter(value: TokenCounter) -> TokenCounter:
     """Check a function of the application that counts tokens: it is called while messages are checked, not awaited."""
-    if inspect.iscoroutinefunction(value) or (value is not None and not callable(value)):
-        raise InvalidInput("token_counter", f"is {_type(value)}; give a function from text to int that does not await")
+    if inspect.iscoroutinefunction(value) or not callable(value):
+        raise InvalidInput(
+            "token_counter", f"is {_type(value)}; give a function from text to int that does not await, or a name"
+        )
     return value
 
 

@@ -1,6 +1,5 @@
 """Memory: what a session remembers as a whole."""
 
-from collections import namedtuple
 from collections.abc import Sequence
 from functools import cache, partial
 from operator import itemgetter
@@ -9,13 +8,10 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Row,
-    SelectBase,
     Table,
     bindparam,
-    cast,
     insert,
     literal,
-    null,
     select,
     union_all,
     update,
@@ -24,47 +20,51 @@ from sqlalchemy import (
 from ..databases import index_of
 from ..databases.prepared import Prepared
 from ..errors import InvalidInput, SessionExists
-from ..models import Memory, Session, stored
+from ..models import Memory, Session, Summary, stored
 from ..tables import columns_of, messages, summaries
 from ..units import Stamp
 from . import branches, checks, ownership, states
 from . import sessions as session_rows
 from .messages import COLUMNS, NEAR_END, of_session, read, seq_of
-from .summaries import COVERED, live_summary, read_summary
+from .summaries import COVERED, latest_as_row, parted
+from .windows import newest_turns
 
-_SUMMARY = "summary"
-"""The role type of the row that is no message."""
-
-_NAMES = [column.name for column in COLUMNS]
-_ROLE_TYPE, _SEQ = map(_NAMES.index, ("role_type", "seq"))
-_Row = namedtuple("_Row", _NAMES)  # type: ignore[misc]  # its names are those of columns
+_SEQ = [column.name for column in COLUMNS].index("seq")
 
 
-def get(connection: Connection, session_id: str, lastn: int | None, window: int, user_id: str | None = None) -> Memory:
+def get(
+    connection: Connection,
+    session_id: str,
+    lastn: int | None,
+    window: int,
+    max_tokens: int | None = None,
+    user_id: str | None = None,
+) -> Memory:
     """Return the newest *lastn* messages, or those after the latest summary but at most *window*, and that summary.
 
-    One statement: the summary comes as one more row, of the shape of a message. Where some of the newest were deleted,
-    it is sent again, to look further back.
+    Of more than *max_tokens* tokens only the newest whole turns, at least one, that have no more. One statement: the
+    summary comes as one more row, of the shape of a message. Where some of the newest were deleted, it is sent again,
+    to look further back.
     """
-    count, owner = checks.limit(lastn, "lastn") or None, checks.optional_user_id(user_id)
+    count, tokens = checks.limit(lastn, "lastn") or None, checks.limit(max_tokens, "max_tokens")
+    owner = checks.optional_user_id(user_id)
     parameters = ownership.parameters(owner, session=checks.session_id(session_id), count=count or window)
     look = partial(_statement, after_summary=count is None, of_owner=owner is not None)
     rows = look(near_end=True).rows(connection, parameters)
-    if not _is_whole(rows, parameters["count"], after_summary=count is None):
+    newest, summary = parted(rows, session_id)
+    if not _is_whole(newest, summary if count is None else None, parameters["count"]):
         rows = look(near_end=False).rows(connection, parameters)
+        newest, summary = parted(rows, session_id)
     if not rows:
         ownership.refuse(connection, session_id, owner)
-    newest = sorted((row for row in rows if row[_ROLE_TYPE] != _SUMMARY), key=itemgetter(_SEQ))
-    summary = next((_Row(*row) for row in rows if row[_ROLE_TYPE] == _SUMMARY), None)
-    latest = None if summary is None else read_summary(summary, session_id)
-    return stored(Memory, {"messages": read(newest, session_id), "summary": latest})
+    shown = read(sorted(newest, key=itemgetter(_SEQ)), session_id)
+    return stored(Memory, {"messages": newest_turns(shown, {"max_tokens": tokens}), "summary": summary})
 
 
-def _is_whole(rows: Sequence[Sequence[Any]], count: int, *, after_summary: bool) -> bool:
-    """Tell whether no older message can belong to the memory that *rows* at the end of a session are."""
-    seqs = [row[_SEQ] for row in rows if row[_ROLE_TYPE] != _SUMMARY]
-    covered = [row[_SEQ] for row in rows if row[_ROLE_TYPE] == _SUMMARY] if after_summary else []
-    return len(seqs) == count or (bool(seqs) and min(seqs) == 1 + sum(covered))
+def _is_whole(newest: Sequence[Sequence[Any]], covering: Summary | None, count: int) -> bool:
+    """Tell whether no older message can belong to the memory than the *newest*, found at the end of a session."""
+    covered = (covering.seq or 0) if covering else 0
+    return len(newest) == count or (bool(newest) and min(row[_SEQ] for row in newest) == 1 + covered)
 
 
 @cache
@@ -75,20 +75,7 @@ def _statement(*, after_summary: bool, of_owner: bool, near_end: bool) -> Prepar
     if after_summary:
         query = query.where(messages.c.seq > COVERED)
     newest = query.order_by(messages.c.seq.desc()).limit(bindparam("count")).subquery("newest")
-    return Prepared(union_all(select(newest), _latest_summary(of_owner=of_owner)))
-
-
-def _latest_summary(*, of_owner: bool) -> SelectBase:
-    latest = (
-        select(summaries)
-        .where(live_summary(of_owner=of_owner))
-        .order_by(summaries.c.seq.desc())
-        .limit(1)
-        .subquery("latest")
-    )
-    same = {"role": literal(_SUMMARY), "role_type": literal(_SUMMARY), **{column.name: column for column in latest.c}}
-    columns: list[Any] = [same.get(column.name, cast(null(), column.type)).label(column.name) for column in COLUMNS]
-    return select(*columns)
+    return Prepared(union_all(select(newest), latest_as_row(of_owner=of_owner)))
 
 
 def clear(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None = None) -> None:

@@ -12,15 +12,17 @@ from sqlalchemy.engine import Row
 from .. import units
 from ..databases import index_of
 from ..databases.prepared import Prepared
+from ..databases.statements import IS_KEPT
 from ..errors import MessageNotFound
 from ..models import Message, ToolCall, stored
-from ..tables import messages, sessions
+from ..tables import SUPERSEDED, messages, sessions
 from ..types import Metadata, TokenCounter
 from ..units import Flow, Stamp
 from . import checks, damage, jsontext, ownership
 from . import sessions as session_rows
-from .batches import NATIVE_FORMAT, TEXTS, estimated_tokens, written
+from .batches import NATIVE_FORMAT, TEXTS, written
 from .chunks import chunked
+from .tokens import estimated_tokens
 
 WRITTEN = (
     "uuid",
@@ -53,6 +55,16 @@ NEAR_END = messages.c.seq > _LAST_SEQ - bindparam("count", type_=BigInteger)
 A bound that holds whatever the planner of Postgres expects: before the first ANALYZE that is seven messages in every
 session, so that it would read all of a session and put it in order to find the newest.
 """
+
+
+_KEPT = select(sessions.c.session_id).where(sessions.c.session_id == bindparam("session"), IS_KEPT).exists()
+DELETED = and_(
+    messages.c.session_id == bindparam("session"),
+    messages.c.deleted_at.is_not(None),
+    messages.c.deleted_at != SUPERSEDED,
+    _KEPT,
+)
+"""Matches the soft-deleted messages of that session, which a purge takes; but not those of its other branches."""
 
 
 def are_live(connection: Connection, session_id: str, given: Sequence[Message]) -> bool:
@@ -124,8 +136,9 @@ def read(rows: Iterable[Sequence[Any]], session_id: str) -> list[Message]:
 
 
 @cache
-def _after(*, limited: bool, of_owner: bool) -> Prepared:
-    conditions = (of_session(of_owner=of_owner), messages.c.seq > bindparam("cursor"))
+def _after(*, limited: bool, of_owner: bool, deleted: bool) -> Prepared:
+    wanted = and_(DELETED, *([ownership.IN_REACH] if of_owner else [])) if deleted else of_session(of_owner=of_owner)
+    conditions = (wanted, messages.c.seq > bindparam("cursor"))
     query = select(*COLUMNS).where(*conditions).order_by(messages.c.seq)
     return Prepared(query.limit(bindparam("count")) if limited else query)
 
@@ -136,12 +149,17 @@ def _by_uuid(*, of_owner: bool) -> Select[Any]:
 
 
 def listed(
-    connection: Connection, session_id: str, limit: int | None, cursor: int | None, user_id: str | None = None
+    connection: Connection,
+    session_id: str,
+    limit: int | None,
+    cursor: int | None,
+    deleted: bool = False,
+    user_id: str | None = None,
 ) -> list[Message]:
-    """Return messages in order, those after the seq *cursor*."""
+    """Return messages in order, those after the seq *cursor*: live ones, or the soft-deleted."""
     owner = checks.optional_user_id(user_id)
     parameters = ownership.parameters(owner, session=checks.session_id(session_id), cursor=checks.cursor(cursor))
-    query = _after(limited=limit is not None, of_owner=owner is not None)
+    query = _after(limited=limit is not None, of_owner=owner is not None, deleted=deleted)
     rows = query.rows(connection, {**parameters, "count": checks.limit(limit)})
     if not rows:
         ownership.refuse(connection, session_id, owner)

@@ -372,9 +372,9 @@ def _new_moment(connection: Connection, stamp: Stamp, session_ids: Sequence[str]
 
 
 def restore(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None = None) -> Session:
-    """Bring back a soft-deleted session with exactly what its deletion took along."""
+    """Bring back what the deletion of a session took along: the session, too, unless a write has revived it since."""
     checked = checks.session_id(session_id)
-    deleted_at = lock(connection, checked, user_id).deleted_at
+    deleted_at = lock(connection, checked, user_id).deleted_at or _last_deletion(connection, checked)
     if deleted_at is not None:
         for table in (sessions, messages, summaries):
             connection.execute(
@@ -384,6 +384,23 @@ def restore(connection: Connection, stamp: Stamp, session_id: str, user_id: str 
             )
         _move_on(connection, [checked])
     return get(connection, checked)
+
+
+def _last_deletion(connection: Connection, session_id: str) -> datetime | None:
+    """Return the moment of the last deletion in a live session, if it took all that there was before.
+
+    That is so where a write has revived it; of a message that was deleted by itself, others before it are live.
+    """
+    of_session = messages.c.session_id == session_id
+    deleted = and_(of_session, messages.c.deleted_at.is_not(None), messages.c.deleted_at != SUPERSEDED)
+    last_seq = func.max(messages.c.seq).label("last_seq")
+    by_moment = select(messages.c.deleted_at, last_seq).where(deleted).group_by(messages.c.deleted_at)
+    last = connection.execute(by_moment.order_by(messages.c.deleted_at.desc()).limit(1)).first()
+    if last is None:
+        return None
+    live = select(messages.c.seq).where(of_session, messages.c.deleted_at.is_(None), messages.c.seq < last.last_seq)
+    left = connection.execute(live.limit(1)).first()
+    return None if left else last.deleted_at
 
 
 def lock(connection: Connection, session_id: str, user_id: str | None = None) -> Row[Any]:

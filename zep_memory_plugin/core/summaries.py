@@ -1,9 +1,10 @@
 """Summaries: what a session's older messages said, in short."""
 
+from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, SelectBase, and_, bindparam, cast, func, literal, null, select
 
 from ..databases import database_of
 from ..errors import InvalidInput
@@ -13,8 +14,8 @@ from ..types import TokenCounter
 from ..units import Stamp
 from . import checks, damage, jsontext, ownership
 from . import sessions as session_rows
-from .batches import counted
 from .messages import COLUMNS, OF_SESSION, are_live, get, read
+from .tokens import counted
 
 _COLUMNS = [column for column in summaries.c if column.name not in ("session_id", "deleted_at")]
 
@@ -29,6 +30,34 @@ def live_summary(*, of_owner: bool) -> ColumnElement[bool]:
 
 COVERED = select(func.coalesce(func.max(summaries.c.seq), 0)).where(LIVE_SUMMARY).scalar_subquery()
 """The last message that the latest summary of that session covers; 0 where there is none."""
+
+_ROLE = "summary"
+"""The role and the role type of the row that is no message."""
+
+_NAMES = [column.name for column in COLUMNS]
+_ROLE_TYPE = _NAMES.index("role_type")
+_Row = namedtuple("_Row", _NAMES)  # type: ignore[misc]  # its names are those of columns
+
+
+def latest_as_row(*, of_owner: bool) -> SelectBase:
+    """Return the query for the latest summary as a row of the shape of a message, to stand among some."""
+    latest = (
+        select(summaries)
+        .where(live_summary(of_owner=of_owner))
+        .order_by(summaries.c.seq.desc())
+        .limit(1)
+        .subquery("latest")
+    )
+    same = {"role": literal(_ROLE), "role_type": literal(_ROLE), **{column.name: column for column in latest.c}}
+    columns: list[Any] = [same.get(column.name, cast(null(), column.type)).label(column.name) for column in COLUMNS]
+    return select(*columns)
+
+
+def parted(rows: Sequence[Sequence[Any]], session_id: str) -> tuple[list[Sequence[Any]], Summary | None]:
+    """Return those of *rows* that are messages, and the summary that stands among them."""
+    summary = next((_Row(*row) for row in rows if row[_ROLE_TYPE] == _ROLE), None)
+    of_messages = [row for row in rows if row[_ROLE_TYPE] != _ROLE]
+    return of_messages, None if summary is None else read_summary(summary, session_id)
 
 
 def written(summary: Summary, token_counter: TokenCounter) -> dict[str, Any]:

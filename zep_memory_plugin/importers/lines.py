@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from ..core.batches import estimated_tokens
 from ..core.records import same_uuid
+from ..core.tokens import estimated_tokens
 from ..models import Message
 from ..transfer.formats import Lines as Written
 from ..types import Metadata, role_type_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .. import forms
-from ..core.batches import estimated_tokens
+from ..core.tokens import estimated_tokens
 from ..errors import InvalidInput
 from ..models import Message
 from .lines import Begun, Lines, Said

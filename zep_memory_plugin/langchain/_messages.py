@@ -25,8 +25,8 @@ from langchain_core.messages import (
 from pydantic import ValidationError
 
 from ..core import checks, jsontext
-from ..core.batches import estimated_tokens
 from ..core.foreign import Plain, without_nan
+from ..core.tokens import estimated_tokens
 from ..models import Message, ToolCall
 from ..types import Metadata, TokenCounter, role_type_of
 from ..uuids import uuid_of

@@ -6,8 +6,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from ..core import foreign
-from ..core.batches import counted
-from ..core.tokens import DOCUMENT_TOKENS, MEDIA_TOKENS
+from ..core.tokens import DOCUMENT_TOKENS, MEDIA_TOKENS, counted
 from ..types import TokenCounter
 
 _MEDIA = {"audio", "image", "image_url", "input_audio", "input_image", "media", "video"}
@@ -28,10 +27,18 @@ def token_count(message: BaseMessage, counter: TokenCounter) -> int | None:
     parts = [_of_block(block, counter) for block in blocks]
     if reasoning:
         parts.append(counted(foreign.text_of(reasoning), counter))
-    if isinstance(message, AIMessage):
-        calls = [*message.tool_calls, *message.invalid_tool_calls]
-        parts += [counted(f"{call['name']} {foreign.text_of(call['args'])}", counter) for call in calls]
-    return sum(parts)
+    return sum(parts) + _of_calls(message, counter)
+
+
+def all_tokens(message: BaseMessage, counter: TokenCounter) -> int:
+    """Count the tokens of *message*, whatever is in it."""
+    tokens = token_count(message, counter)
+    return counted(str(message.text), counter) + _of_calls(message, counter) if tokens is None else tokens
+
+
+def _of_calls(message: BaseMessage, counter: TokenCounter) -> int:
+    calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+    return sum(counted(f"{call['name']} {foreign.text_of(call['args'])}", counter) for call in calls)
 
 
 def _of_block(block: str | dict[Any, Any], counter: TokenCounter) -> int:

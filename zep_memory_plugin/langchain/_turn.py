@@ -23,8 +23,8 @@ from langchain_core.prompt_values import PromptValue
 
 from ..core import foreign
 from ..errors import InvalidInput
-from ..models import Message
-from ._pairs import with_results
+from ..models import Memory
+from ._window import told
 
 _INTERRUPT = "__interrupt__"
 """Names, among the updates of a graph, that it was interrupted. Written out, as LangGraph may not be installed."""
@@ -57,13 +57,13 @@ class TurnInput:
         instructions = list(takewhile(lambda message: isinstance(message, SystemMessage), messages))
         return cls(instructions, messages[len(instructions) :])
 
-    def after(self, history: Sequence[Message]) -> list[BaseMessage]:
+    def after(self, memory: Memory) -> list[BaseMessage]:
         """Return all that a model is given."""
-        return [*self.instructions, *self.history(history), *self.messages]
+        return [*self.instructions, *self.history(memory), *self.messages]
 
-    def history(self, history: Sequence[Message]) -> list[BaseMessage]:
-        """Return the messages of *history* with every tool call's results, but for those that the turn brings."""
-        return with_results(history, self.messages)
+    def history(self, memory: Memory) -> list[BaseMessage]:
+        """Return the messages of *memory* with every tool call's results, but for those that the turn brings."""
+        return told(memory, self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,15 @@ class MessageKeys:
             raise InvalidInput("input", f"is of type {type(value).__name__}; with history_messages_key it is a dict")
         return TurnInput.of(question_messages(value))
 
-    def with_history(self, value: Any, turn: TurnInput, history: Sequence[Message]) -> Any:
-        """Return the input *value*, which asks *turn*, with *history* in it."""
+    def with_history(self, value: Any, turn: TurnInput, memory: Memory) -> Any:
+        """Return the input *value*, which asks *turn*, with what is shown of the session in it."""
         if is_command(value):
             return value
         if not isinstance(value, Mapping):
-            return turn.after(history)
+            return turn.after(memory)
         if self.history is None:
-            return {**value, self._input_key(value): turn.after(history)}
-        return {**value, self.history: turn.history(history)}
+            return {**value, self._input_key(value): turn.after(memory)}
+        return {**value, self.history: turn.history(memory)}
 
     def answer(self, output: Any, value: Any) -> list[BaseMessage]:
         """Return what *output* answers, without what it repeats of the input *value*, as the state of a graph does."""

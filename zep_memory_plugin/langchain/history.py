@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import dropwhile
 from typing import Any
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -11,22 +10,24 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from .. import forms
 from ..context import session_of
-from ..errors import SessionNotFound
+from ..core.windows import bounds
+from ..errors import InvalidInput, SessionNotFound
 from ..manager import SessionManager
 from ..models import Message, SearchResult
-from ..types import Metadata
+from ..types import DEFAULT_MAX_TOKENS, Metadata, WindowBounds
+from ._former import unlike_former
 from ._messages import NATIVE_FORMAT, dated_from_row, to_rows
 from ._pairs import with_results
 
 
+@unlike_former("ZepChatMessageHistory(session_id, SessionManager(database))", "url", "api_key", "memory_type", "lastn")
 class ZepChatMessageHistory(BaseChatMessageHistory):
     """The messages of one session, kept by a manager that is made once and shared.
 
-    Making one does no I/O, so a function that makes one per call is cheap. Reading returns the newest *limit* messages,
-    of at most *max_tokens* tokens together; both None is everything. With *whole_turns* what is returned starts at a
-    message of the user where it can, and holds at least the last turn. Every tool call comes with its results, as
-    models want it: one that was interrupted gets an error for one, and a result without a call is left out; without
-    *pair_calls* all comes as it is stored.
+    Making one does no I/O, so a function that makes one per call is cheap. Reading returns all messages, as programs
+    expect of a history, or with a *window*, such as `{"turns": 20}`, the newest whole turns within its bounds, at least
+    the last one. Every tool call comes with its results, as models want it: one that was interrupted gets an error for
+    one, and a result without a call is left out; without *pair_calls* all comes as it is stored.
 
     Each message has an id, its own or the uuid that it is stored under, by which every method of a manager finds it,
     and in `response_metadata["created_at"]` when it was said.
@@ -41,17 +42,15 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
         manager: SessionManager,
         *,
         user_id: str | None = None,
-        limit: int | None = None,
-        max_tokens: int | None = None,
-        whole_turns: bool = True,
+        window: WindowBounds | None = None,
         pair_calls: bool = True,
     ) -> None:
         super().__init__()
         self._pairs_calls = pair_calls
+        self._window = _checked(window or {})
         self.session_id = session_id
         self._manager = manager
         self._user_id = user_id
-        self._window: dict[str, Any] = {"limit": limit, "max_tokens": max_tokens, "whole_turns": whole_turns}
 
     def __repr__(self) -> str:
         return f"ZepChatMessageHistory({self.session_id!r}, {self._manager!r})"
@@ -67,12 +66,12 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
 
     def get_messages(self) -> list[BaseMessage]:
         """Return the messages, oldest first."""
-        rows = self._manager.last_messages(**self._window, **self._session)
+        rows = self._manager.last_messages(**self._window, whole_turns=True, **self._session)
         return self._shown(rows)
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Return the messages, oldest first. See `get_messages`."""
-        rows = await self._manager.alast_messages(**self._window, **self._session)
+        rows = await self._manager.alast_messages(**self._window, whole_turns=True, **self._session)
         return self._shown(rows)
 
     def search(self, query: str, k: int = 4) -> list[SearchResult]:
@@ -139,30 +138,34 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
         """Return the messages of *rows*, as they were stored, or as a model wants them."""
         if self._pairs_calls:
             return with_results(rows, read=dated_from_row)
-        is_bounded = self._window["limit"] is not None or self._window["max_tokens"] is not None
-        if is_bounded and self._window["whole_turns"]:
-            rows = list(dropwhile(lambda row: row.role_type == "tool", rows))
         return [dated_from_row(row) for row in forms.readable(rows, NATIVE_FORMAT)]
 
 
+def _checked(window: WindowBounds) -> WindowBounds:
+    if unknown := window.keys() - WindowBounds.__optional_keys__:
+        raise InvalidInput("window", f"has no {', '.join(sorted(unknown))}; its bounds are limit, turns and max_tokens")
+    return bounds(**window)
+
+
 def history_factory(
-    manager: SessionManager, *, limit: int | None = None, max_tokens: int | None = None, whole_turns: bool = True
+    manager: SessionManager,
+    *,
+    limit: int | None = None,
+    turns: int | None = None,
+    max_tokens: int | None = DEFAULT_MAX_TOKENS,
 ) -> Callable[..., ZepChatMessageHistory]:
     """Return the function that `RunnableWithMessageHistory` asks for the history of a session, and perhaps of a user.
 
-    What it shows a model has every tool call with its results. The wrapper passes the session id alone, or both when
+    What it shows a model is the newest whole turns, at most *turns* of them, *limit* messages and *max_tokens* tokens,
+    with every tool call's results; without the summary, as that wrapper would lose a question when the history has
+    become longer while it is asked. The wrapper passes the session id alone, or both when
     its `history_factory_config` names `session_id` and `user_id`. New code is better served by
     `with_session_memory`, which needs no such function.
     """
 
+    window = bounds(limit, turns, max_tokens)
+
     def history(session_id: str, user_id: str | None = None) -> ZepChatMessageHistory:
-        return ZepChatMessageHistory(
-            session_id,
-            manager,
-            user_id=user_id,
-            limit=limit,
-            max_tokens=max_tokens,
-            whole_turns=whole_turns,
-        )
+        return ZepChatMessageHistory(session_id, manager, user_id=user_id, window=window)
 
     return history

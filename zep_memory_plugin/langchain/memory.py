@@ -4,30 +4,39 @@ from dataclasses import asdict
 from typing import Any
 
 from langchain_classic.memory.chat_memory import BaseChatMemory
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, get_buffer_string
+from langchain_core.messages import BaseMessage, HumanMessage, get_buffer_string
 from pydantic import Field, model_validator
 
 from ..context import session_of
 from ..core import foreign
+from ..core.windows import bounds
 from ..errors import InvalidInput
 from ..manager import SessionManager
-from ..models import Message, Summary
+from ..models import Memory
+from ..types import DEFAULT_MAX_TOKENS, WindowBounds
+from ._former import unlike_former
 from ._messages import to_rows
-from ._pairs import with_results
 from ._turn import MessageKeys, answer_messages, question_messages
+from ._window import told
 from .history import ZepChatMessageHistory
 
 _QUESTIONS = ("input", "question", "query", "human_input")
 """Keys at which chains have what they are asked."""
 
 
+@unlike_former(
+    "ZepMemory(session_id=session_id, manager=SessionManager(database), turns=5)",
+    "url",
+    "api_key",
+    "memory_type",
+    renamed={"k": "turns", "max_token_limit": "max_tokens"},
+)
 class ZepMemory(BaseChatMemory):
     """The memory of one session, for the chains of `langchain_classic`.
 
-    A chain is given the session's summary, if there is one, as a message of the system, and the messages after it, at
-    most the manager's message window. With *k* it is given the newest 2 * *k* messages, which are *k* turns of a
-    question and an answer, with *max_token_limit* as many as have so many tokens together; both windows start at a
-    message of the user where they can and hold at least the last turn. No more than that is read.
+    A chain is given what `SessionManager.prompt_memory` returns: the newest whole turns, at most *turns* of them,
+    *limit* messages and *max_tokens* tokens, None being no bound, and before them, as a system message, the session's
+    latest summary. No more than that is read.
 
     What a chain is asked and what it answers may be text, a message, a list of messages, or data, which is stored as
     text and as it is. Of several keys, *input_key* and *output_key* say which are meant; without them those that chains
@@ -40,8 +49,9 @@ class ZepMemory(BaseChatMemory):
     memory_key: str = "history"
     human_prefix: str = "Human"
     ai_prefix: str = "AI"
-    k: int | None = None
-    max_token_limit: int | None = None
+    limit: int | None = None
+    turns: int | None = None
+    max_tokens: int | None = DEFAULT_MAX_TOKENS
 
     @model_validator(mode="before")
     @classmethod
@@ -52,6 +62,9 @@ class ZepMemory(BaseChatMemory):
         history = ZepChatMessageHistory(fields["session_id"], fields["manager"], user_id=fields.get("user_id"))
         return {"chat_memory": history, **fields}
 
+    def __repr_name__(self) -> str:
+        return "langchain.ZepMemory"  # LlamaIndex has one, too
+
     @property
     def memory_variables(self) -> list[str]:
         """The one key of what `load_memory_variables` returns."""
@@ -59,15 +72,11 @@ class ZepMemory(BaseChatMemory):
 
     def load_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the summary and the window, as messages or as text."""
-        memory = self.manager.get_memory(lastn=1 if self._window else None, **self._session)
-        rows = self.manager.last_messages(**self._window, **self._session) if self._window else memory.messages
-        return {self.memory_key: self._shown(memory.summary, rows)}
+        return {self.memory_key: self._shown(self.manager.prompt_memory(**self._bounds, **self._session))}
 
     async def aload_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the summary and the window, as messages or as text. See `load_memory_variables`."""
-        memory = await self.manager.aget_memory(lastn=1 if self._window else None, **self._session)
-        rows = await self.manager.alast_messages(**self._window, **self._session) if self._window else memory.messages
-        return {self.memory_key: self._shown(memory.summary, rows)}
+        return {self.memory_key: self._shown(await self.manager.aprompt_memory(**self._bounds, **self._session))}
 
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Store what a chain was asked and what it answered, both or neither."""
@@ -100,16 +109,11 @@ class ZepMemory(BaseChatMemory):
         return asdict(session_of(self.session_id, self.user_id))
 
     @property
-    def _window(self) -> dict[str, Any]:
-        """The arguments of `SessionManager.last_messages` for the window, if there is one."""
-        if self.k is None and self.max_token_limit is None:
-            return {}
-        limit = None if self.k is None else 2 * self.k
-        return {"limit": limit, "max_tokens": self.max_token_limit, "whole_turns": True}
+    def _bounds(self) -> WindowBounds:
+        return bounds(self.limit, self.turns, self.max_tokens)
 
-    def _shown(self, summary: Summary | None, rows: list[Message]) -> list[BaseMessage] | str:
-        before = [SystemMessage(summary.content)] if summary else []
-        messages = [*before, *with_results(rows)]
+    def _shown(self, memory: Memory) -> list[BaseMessage] | str:
+        messages = told(memory)
         if self.return_messages:
             return messages
         return get_buffer_string(messages, human_prefix=self.human_prefix, ai_prefix=self.ai_prefix)

@@ -4,22 +4,23 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import takewhile
 from typing import Annotated, Any, Literal, NotRequired, cast
 from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AnyMessage, BaseMessage, ToolMessage
 from langgraph.runtime import Runtime
 
 from ..core import resending
+from ..core.windows import bounds
 from ..errors import InvalidInput, NotFound, SessionOwnedByAnotherUser, ZepMemoryError, shown
 from ..manager import SessionManager
-from ..models import Message
+from ..models import Memory, Message
+from ..types import DEFAULT_MAX_TOKENS
 from ._messages import of_thread, to_rows
-from ._pairs import with_results
 from ._thread import AgentThread, ByRun, RunningSessions, awas_blocked, is_set_back, was_blocked
+from ._window import leaves_out, windowed
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,12 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
     that goes on, as after an interrupt, keeps its session without naming it again.
 
     What the session held before the thread began is shown to the model, in front of the messages of the thread, and
-    never becomes part of the agent's state: it is neither streamed nor checkpointed. Of that history the model sees the
-    newest *limit* messages, of at most *max_tokens* tokens together, by default all; from a message of the user on,
-    with at least the last turn, and every tool call with its results.
+    never becomes part of the agent's state: it is neither streamed nor checkpointed. Of both together, also where a
+    checkpointer keeps a long thread, the model sees the newest whole turns before the one that it is asked, at most
+    *turns* of them, *limit* messages and *max_tokens* tokens, None being no bound, but at least the last one; every
+    tool call comes with its results, and before them, as a system message, the latest summary of the session. The state
+    of the thread itself stays as it is; while all of a thread is in the window that began its session, no summary of it
+    is needed.
 
     The question and each finished round of tools are stored when the model is called, after all other middleware has
     seen them, the answer at the end; each once, also with a checkpointer and after a resumption, and anew when another
@@ -67,16 +71,17 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
         manager: SessionManager,
         *,
         limit: int | None = None,
-        max_tokens: int | None = None,
+        turns: int | None = None,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
         save_input: Literal["start", "end"] = "start",
         on_error: Literal["raise", "log"] = "raise",
     ) -> None:
         super().__init__()
         self._manager = manager
-        self._window: dict[str, Any] = {"limit": limit, "max_tokens": max_tokens, "whole_turns": True}
+        self._bounds = bounds(limit, turns, max_tokens)
         self._saves_at_once = _choice("save_input", save_input, ("start", "end")) == "start"
         self._raises = _choice("on_error", on_error, ("raise", "log")) == "raise"
-        self._histories: ByRun[list[Message]] = ByRun()
+        self._histories: ByRun[Memory] = ByRun()
         self._runs: ByRun[tuple[AgentThread, AgentThread]] = ByRun()
 
     def before_agent(self, state: ZepMemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
@@ -101,7 +106,7 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
             return handler(request)
         asked = self._asked(self._come_to(thread), _asked_messages(request))
         self._runs.hold(thread, (thread, asked))
-        return handler(self._with_history(request, self._history(asked)))
+        return handler(self._with_history(request, self._history(asked, request.messages)))
 
     # By hand: an async agent hands over a handler that is awaited.
     async def awrap_model_call(
@@ -113,7 +118,7 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
             return await handler(request)
         asked = await self._aasked(self._come_to(thread), _asked_messages(request))
         self._runs.hold(thread, (thread, asked))
-        return await handler(self._with_history(request, await self._ahistory(asked)))
+        return await handler(self._with_history(request, await self._ahistory(asked, request.messages)))
 
     def after_model(self, state: ZepMemoryState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Keep in the state what was stored when the model was called, and what is to be stored at the end."""
@@ -242,38 +247,45 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
             return replace(thread, boundary=last_seq) if thread.boundary is None else thread
         return thread
 
-    def _history(self, thread: AgentThread) -> list[Message]:
-        """Return what the session held before the thread began, as far as the window goes; read once in a run."""
-        history = self._histories.get(thread)
-        if history is not None or not thread.boundary:
-            return history or []
-        with self._tolerance(thread):
-            rows = self._manager.last_messages(**self._window, until_seq=thread.boundary, **thread.session)
-            return self._histories.hold(thread, rows)
-        return []
+    def _history(self, thread: AgentThread, messages: Sequence[BaseMessage]) -> Memory:
+        """Return what is shown of the session as it was before the thread began; read once in a run.
 
-    async def _ahistory(self, thread: AgentThread) -> list[Message]:
-        history = self._histories.get(thread)
-        if history is not None or not thread.boundary:
-            return history or []
-        with self._tolerance(thread):
-            rows = await self._manager.alast_messages(**self._window, until_seq=thread.boundary, **thread.session)
-            return self._histories.hold(thread, rows)
-        return []
-
-    def _with_history(self, request: ModelRequest[Any], history: Sequence[Message]) -> ModelRequest[Any]:
-        """Return *request* with *history* in front of its messages, or itself when there is none.
-
-        System messages at their head stay at the head, where alone some models take them. What is stored at the end of
-        a run alone may be in the history and among the messages, too; else the history ends where these begin.
+        Of a thread that began the session there is a summary to show, once not all of its *messages* are.
         """
-        if history and not self._saves_at_once:
-            history = resending.unrepeated(history, to_rows(request.messages))
-        if not history:
+        history = self._histories.get(thread)
+        if history is not None or not (thread.boundary or self._leaves_out(messages)):
+            return history or Memory()
+        with self._tolerance(thread):
+            memory = self._manager.prompt_memory(**self._bounds, until_seq=thread.boundary or 0, **thread.session)
+            return self._histories.hold(thread, memory)
+        return Memory()
+
+    async def _ahistory(self, thread: AgentThread, messages: Sequence[BaseMessage]) -> Memory:
+        history = self._histories.get(thread)
+        if history is not None or not (thread.boundary or self._leaves_out(messages)):
+            return history or Memory()
+        with self._tolerance(thread):
+            memory = await self._manager.aprompt_memory(
+                **self._bounds, until_seq=thread.boundary or 0, **thread.session
+            )
+            return self._histories.hold(thread, memory)
+        return Memory()
+
+    def _leaves_out(self, messages: Sequence[BaseMessage]) -> bool:
+        return leaves_out(messages, self._bounds, self._manager.token_counter)
+
+    def _with_history(self, request: ModelRequest[Any], history: Memory) -> ModelRequest[Any]:
+        """Return *request* with the window of *history* and its messages, or itself when that is all it has.
+
+        What is stored at the end of a run alone may be in the history and among the messages, too; else the history
+        ends where these begin.
+        """
+        if not self._saves_at_once:
+            earlier = resending.unrepeated(history.messages, to_rows(request.messages))
+            history = history.model_copy(update={"messages": earlier})
+        messages = windowed(history, request.messages, self._bounds, self._manager.token_counter)
+        if [*map(id, messages)] == [*map(id, request.messages)]:
             return request
-        earlier = with_results(history, request.messages)
-        instructions = list(takewhile(lambda message: isinstance(message, SystemMessage), request.messages))
-        messages = [*instructions, *earlier, *request.messages[len(instructions) :]]
         return request.override(messages=cast("list[AnyMessage]", messages))
 
     @contextmanager

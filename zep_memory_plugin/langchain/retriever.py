@@ -13,6 +13,7 @@ from ..context import scope_of
 from ..manager import SessionManager
 from ..models import Message, SearchResult, Summary
 from ..types import JsonScalar, SearchOptions, SearchRefinements
+from ._former import unlike_former
 
 
 class ZepRetrieverFields(SearchRefinements, total=False):
@@ -29,6 +30,15 @@ class ZepRetrieverFields(SearchRefinements, total=False):
     metadata: dict[str, Any] | None
 
 
+@unlike_former(
+    "ZepRetriever(manager=SessionManager(database), session_id=session_id, k=4)",
+    "url",
+    "api_key",
+    "zep_client",
+    "zep_client_async",
+    "search_type",
+    renamed={"top_k": "k", "search_scope": "scope"},
+)
 class ZepRetriever(BaseRetriever):
     """Finds the messages that best answer a query, as documents, best first.
 
@@ -64,6 +74,9 @@ class ZepRetriever(BaseRetriever):
         for name, value in fields.items():
             (options if name in SearchRefinements.__optional_keys__ else own)[name] = value
         super().__init__(**own)
+
+    def __repr_name__(self) -> str:
+        return "langchain.ZepRetriever"  # LlamaIndex has one, too
 
     def _get_relevant_documents(self, query: str, *, run_manager: SyncRun, k: int | None = None) -> list[Document]:
         options = self._options(k)

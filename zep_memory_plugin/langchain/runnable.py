@@ -17,9 +17,10 @@ from langchain_core.runnables.config import get_config_list, get_executor_for_co
 from langchain_core.runnables.utils import ConfigurableFieldSpec, gather_with_concurrency, get_unique_config_specs
 
 from ..core import resending
+from ..core.windows import bounds
 from ..manager import SessionManager
-from ..models import Message
-from ..types import Metadata
+from ..models import Memory, Message
+from ..types import DEFAULT_MAX_TOKENS, Metadata, WindowBounds
 from ._config import named_session, session_of
 from ._messages import to_rows
 from ._turn import PARSED, MessageKeys, is_command, merge
@@ -42,7 +43,8 @@ def with_session_memory(
     history_messages_key: str | None = None,
     output_messages_key: str | None = None,
     limit: int | None = None,
-    max_tokens: int | None = None,
+    turns: int | None = None,
+    max_tokens: int | None = DEFAULT_MAX_TOKENS,
 ) -> Runnable[Any, Any]:
     """Return *runnable* with the memory of the session that each call names.
 
@@ -55,13 +57,13 @@ def with_session_memory(
     neither; a stream that ends early leaves what came of it, with the metadata `{"interrupted": true}`. What cannot be
     stored is an error for the caller. System messages in front of the question are passed on first and not stored.
 
-    The history is the newest *limit* messages, of at most *max_tokens* tokens together, by default everything. It
-    starts at a message of the user where it can, holds at least the last turn, and never parts a tool call from its
-    results. The items of a batch that share a session are run one after another.
+    The history is what `SessionManager.prompt_memory` returns: the newest whole turns, at most *turns* of them, *limit*
+    messages and *max_tokens* tokens, None being no bound, and before them, as a system message, the latest summary. It
+    never parts a tool call from its results. The items of a batch that share a
+    session are run one after another.
     """
     keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key)
-    window = {"limit": limit, "max_tokens": max_tokens, "whole_turns": True}
-    return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, window)
+    return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, bounds(limit, turns, max_tokens))
 
 
 @dataclass(slots=True)
@@ -74,8 +76,8 @@ class _Turn:
     input: Any = None
     """What the runnable is given: the question with the history."""
 
-    history: list[Message] = field(default_factory=list)
-    """The window of the session before the question was stored."""
+    memory: Memory = field(default_factory=Memory)
+    """What is shown of the session, as it was before the question was stored."""
 
     asked: list[Message] = field(default_factory=list)
     """The question as it is stored, with what was sent again before it."""
@@ -83,18 +85,19 @@ class _Turn:
     chunks: list[Any] = field(default_factory=list)
 
     @property
-    def before(self) -> list[Message]:
-        """What of the history the question does not repeat."""
-        return resending.before_question(self.history, self.asked)
+    def before(self) -> Memory:
+        """What of the memory the question does not repeat."""
+        messages = resending.before_question(self.memory.messages, self.asked)
+        return self.memory.model_copy(update={"messages": messages})
 
     @property
     def since_seq(self) -> int:
         """The seq of the newest message when the question was stored: what is known up to it is no answer to it."""
-        return max((row.seq or 0 for row in [*self.history, *self.asked]), default=0)
+        return max((row.seq or 0 for row in [*self.memory.messages, *self.asked]), default=0)
 
     def new(self, answer: list[Message]) -> list[Message]:
         """Return what of *answer* is new: a graph that was told to go on returns all that its thread came to."""
-        return resending.after_known(answer, self.history) if is_command(self.input) else answer
+        return resending.after_known(answer, self.memory.messages) if is_command(self.input) else answer
 
     def answer(self, keys: MessageKeys) -> list[BaseMessage]:
         """Return the whole answer."""
@@ -109,12 +112,12 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
     """What `with_session_memory` returns."""
 
     def __init__(
-        self, runnable: Runnable[Any, Any], manager: SessionManager, keys: MessageKeys, window: dict[str, Any]
+        self, runnable: Runnable[Any, Any], manager: SessionManager, keys: MessageKeys, bounds: WindowBounds
     ) -> None:
         self._runnable = runnable
         self._manager = manager
         self._keys = keys
-        self._window = window
+        self._bounds = bounds
 
     def __repr__(self) -> str:
         return f"with_session_memory({self._runnable!r}, {self._manager!r})"
@@ -298,7 +301,7 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
     def _ask(self, turn: _Turn, value: Any) -> Any:
         """Store the question that *value* asks, and return *value* with the history before it."""
         question = self._keys.turn_input(value)
-        turn.history = self._manager.last_messages(**self._window, **turn.session)
+        turn.memory = self._manager.prompt_memory(**self._bounds, **turn.session)
         turn.asked = self._manager.add_memory(
             messages=to_rows(question.messages, self._manager.token_counter), known="append", **turn.session
         )
@@ -307,7 +310,7 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
 
     async def _aask(self, turn: _Turn, value: Any) -> Any:
         question = self._keys.turn_input(value)
-        turn.history = await self._manager.alast_messages(**self._window, **turn.session)
+        turn.memory = await self._manager.aprompt_memory(**self._bounds, **turn.session)
         turn.asked = await self._manager.aadd_memory(
             messages=to_rows(question.messages, self._manager.token_counter), known="append", **turn.session
         )

@@ -6,6 +6,7 @@ from .memory import ZepMemory
 from .memory_block import ZepMemoryBlock
 from .registry import ManagerNotRegistered, register_manager, unregister_manager
 from .retriever import ZepRetriever
+from .search_tool import search_memory_tool
 
 __all__ = [
     "ManagerNotRegistered",
@@ -15,5 +16,6 @@ __all__ = [
     "ZepMemoryBlock",
     "ZepRetriever",
     "register_manager",
+    "search_memory_tool",
     "unregister_manager",
 ]

@@ -3,20 +3,20 @@
 from dataclasses import asdict
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory.types import BaseMemory
 from pydantic import Field
 
 from ..context import session_of
-from ..core.batches import counted
+from ..core.tokens import counted
+from ..core.windows import bounds
 from ..errors import InvalidInput
 from ..manager import SessionManager
+from ..models import Memory
+from ..types import DEFAULT_MAX_TOKENS, WindowBounds
 from .messages import from_rows, shown
 from .registry import DEFAULT_NAME, OnManager
-
-TOKEN_LIMIT = 30_000
-"""Tokens of history that a model is given when nothing else is said, as many as LlamaIndex's own memory gives."""
 
 SHARE_OF_CONTEXT = 0.75
 """How much of a model's context window its history may fill."""
@@ -26,9 +26,10 @@ class ZepMemory(OnManager, BaseMemory):
     """Keeps a conversation in the session *session_id*, by default that of the `use_session` block around the call.
 
     *manager* is a `SessionManager` or the name under which one is registered. *user_id*, by default the user of that
-    block, owns the session; one of someone else raises `SessionOwnedByAnotherUser`. `get` returns the newest whole
-    turns of at most *token_limit* tokens, counted by the manager, tool calls and thoughts included; a system message at
-    the head of the session stays.
+    block, owns the session; one of someone else raises `SessionOwnedByAnotherUser`. `get` returns what
+    `SessionManager.prompt_memory` does: the newest whole turns, at most *turns* of them, *limit* messages and
+    *max_tokens* tokens, counted by the manager, tool calls and thoughts included, None being no bound; a system message
+    at the head of the session stays, and after it comes, as another, the latest summary.
 
     `to_dict` holds the names of session and manager instead of messages, so an agent's context keeps the conversation
     from one run to the next, as text too, and in a process that has registered a manager under the same name.
@@ -36,7 +37,12 @@ class ZepMemory(OnManager, BaseMemory):
     """
 
     session_id: str | None = None
-    token_limit: int = Field(default=TOKEN_LIMIT, ge=1)
+    max_tokens: int | None = Field(default=DEFAULT_MAX_TOKENS, ge=1)
+    limit: int | None = Field(default=None, ge=0)
+    turns: int | None = Field(default=None, ge=0)
+
+    def __repr_name__(self) -> str:
+        return "llama_index.ZepMemory"  # LangChain has one, too
 
     @classmethod
     def from_defaults(
@@ -47,19 +53,22 @@ class ZepMemory(OnManager, BaseMemory):
         session_id: str | None = None,
         user_id: str | None = None,
         manager: SessionManager | str = DEFAULT_NAME,
+        max_tokens: int | None = None,
         token_limit: int | None = None,
         **unknown: Any,
     ) -> "ZepMemory":
-        """Make a memory; the token limit is three quarters of the context window of *llm* when only that is given.
+        """Make a memory of *max_tokens*, or as LlamaIndex says it, *token_limit*.
 
+        When only an *llm* is given it is three quarters of the context window of that.
         A *chat_history* with messages replaces what the session holds, which is the only I/O; an empty one does not.
         """
         if unknown:
             raise InvalidInput(", ".join(unknown), "is no option of ZepMemory.from_defaults")
-        if token_limit is None:
-            token_limit = TOKEN_LIMIT if llm is None else int(llm.metadata.context_window * SHARE_OF_CONTEXT)
+        most = max_tokens if token_limit is None else token_limit
+        if most is None:
+            most = DEFAULT_MAX_TOKENS if llm is None else int(llm.metadata.context_window * SHARE_OF_CONTEXT)
         fields: dict[str, Any] = {"manager": manager, "session_id": session_id, "user_id": user_id}
-        memory = cls(**fields, token_limit=token_limit)
+        memory = cls(**fields, max_tokens=most)
         if chat_history:
             memory.set(chat_history)
         return memory
@@ -70,13 +79,11 @@ class ZepMemory(OnManager, BaseMemory):
 
     def get(self, input: str | None = None, initial_token_count: int = 0, **_ignored: Any) -> list[ChatMessage]:
         """Return what the model is shown of the session, beside a prompt of *initial_token_count* tokens."""
-        room = max(1, self.token_limit - initial_token_count)
-        return from_rows(shown(self.manager.prompt_messages(max_tokens=room, **self._session)))
+        return _told(self.manager.prompt_memory(**self._bounds(initial_token_count), **self._session))
 
     async def aget(self, input: str | None = None, initial_token_count: int = 0, **_ignored: Any) -> list[ChatMessage]:
         """Return what the model is shown of the session, beside a prompt of *initial_token_count* tokens. See `get`."""
-        room = max(1, self.token_limit - initial_token_count)
-        return from_rows(shown(await self.manager.aprompt_messages(max_tokens=room, **self._session)))
+        return _told(await self.manager.aprompt_memory(**self._bounds(initial_token_count), **self._session))
 
     def get_all(self) -> list[ChatMessage]:
         """Return all messages of the session."""
@@ -118,6 +125,19 @@ class ZepMemory(OnManager, BaseMemory):
         """Soft-delete all messages of the session, and keep the session. See `reset`."""
         await self.aset([])
 
+    def _bounds(self, taken: int) -> WindowBounds:
+        """Return the bounds of the window beside a prompt that has *taken* so many tokens."""
+        room = None if self.max_tokens is None else max(1, self.max_tokens - taken)
+        return bounds(self.limit, self.turns, room)
+
     @property
     def _session(self) -> dict[str, Any]:
         return asdict(session_of(self.session_id, self.user_id))
+
+
+def _told(memory: Memory) -> list[ChatMessage]:
+    """Return *memory* as messages: its summary stands after the system message at its head."""
+    messages = from_rows(shown(memory.messages))
+    summary = [ChatMessage(memory.summary.content, role=MessageRole.SYSTEM)] if memory.summary else []
+    start = 1 if messages and messages[0].role == MessageRole.SYSTEM else 0
+    return [*messages[:start], *summary, *messages[start:]]

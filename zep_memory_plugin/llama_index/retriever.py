@@ -47,6 +47,10 @@ class ZepRetriever(BaseRetriever):
         self._all_users = all_users
         self._options = options
 
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self._options.items())
+        return f"llama_index.ZepRetriever({self._manager!r}{options})"  # LangChain has one, too
+
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         text, options = query_bundle.query_str, self._scoped_options()
         return _nodes(self._manager.search_memory(text, **options)) if text.strip() else []

@@ -17,8 +17,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from ..core.batches import counted
-from ..core.tokens import DOCUMENT_TOKENS, MEDIA_TOKENS
+from ..core.tokens import DOCUMENT_TOKENS, MEDIA_TOKENS, counted
 from ..types import TokenCounter
 
 _UNCOUNTED = {"name", "tool_call_id"}

@@ -16,7 +16,7 @@ router = APIRouter(tags=["memory"])
 @router.get("/sessions/{session_id}/memory", response_model=MemoryAnswer)
 async def get_memory(request: Request, session_id: SessionId, lastn: Number = 0) -> Response:
     """Return the newest messages, oldest first, and the latest summary; nothing for an unknown session."""
-    memory = await manager_of(request).aget_memory(session_id, lastn)
+    memory = await manager_of(request).aget_memory(session_id, lastn, max_tokens=None)
     answer: MemoryAnswer = {"messages": [message_answer(message) for message in memory.messages]}
     if memory.summary:
         answer["summary"] = summary_answer(memory.summary, await _covered(request, session_id, memory.summary))
