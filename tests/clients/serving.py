@@ -37,12 +37,12 @@ def served(database: str, *flags: str, **variables: str) -> Iterator[tuple[str, 
             process.wait(PATIENCE)
 
 
-def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
+def await_answer(url: str, process: subprocess.Popen[bytes], path: str = "healthz") -> None:
     """Return when the server answers; it must not have ended."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=5):
+            with urllib.request.urlopen(f"{url}/{path}", timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.05)
