@@ -1537,6 +1537,8 @@ class SessionManager:
             try:
                 pause = self._runner.run(turn())
             except ZepMemoryError as error:
+                if self._runner.closed:  # between two batches, which is no failure
+                    return
                 logger.warning("purge failed, next try in %s: %s", interval, error)
             self._runner.sleep(pause.total_seconds())
 
@@ -1559,5 +1561,7 @@ class SessionManager:
             try:
                 pause = await self._runner.arun(turn())
             except ZepMemoryError as error:
+                if self._runner.closed:  # between two batches, which is no failure
+                    return
                 logger.warning("purge failed, next try in %s: %s", interval, error)
             await self._runner.asleep(pause.total_seconds())
