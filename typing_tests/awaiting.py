@@ -38,6 +38,7 @@ async def sessions(manager: SessionManager) -> None:
     assert_type(await manager.afind_session("text"), Session)
     assert_type(await manager.aupdate_session(Session(session_id="a"), user_id="alice"), Session)
     assert_type(await manager.adelete_session("a", user_id="alice"), None)
+    assert_type(await manager.aexpire_sessions(timedelta(days=90)), int)
     assert_type(await manager.ahold_session("a"), None)
     assert_type(await manager.arelease_session("a"), None)
     assert_type(await manager.ahold_user("alice"), None)

@@ -71,6 +71,13 @@ def sessions(manager: SessionManager) -> None:
     assert_type(manager.update_session(Session(session_id="a"), user_id="alice", expected_revision=3), Session)
     assert_type(manager.move_session("a", "alice", from_user_id="guest"), Session)
     assert_type(manager.delete_session("a", user_id="alice", expected_revision=4), None)
+    assert_type(manager.expire_sessions(timedelta(days=90)), int)
+    assert_type(
+        manager.expire_sessions(
+            timedelta(days=90), since="added", user_id="alice", metadata={"kind": "trial"}, batch_size=10, dry_run=True
+        ),
+        int,
+    )
     assert_type(manager.hold_session("a", user_id="alice"), None)
     assert_type(manager.release_session("a", user_id="alice"), None)
     assert_type(manager.hold_user("alice"), None)
