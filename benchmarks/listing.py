@@ -1,4 +1,4 @@
-"""Listing all of very many sessions in chunks, and those of one user."""
+"""Listing all of very many sessions in chunks, those of one user, and those of one user by their activity."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +15,12 @@ from .run import Run, setting
 
 CHUNK = 100
 EACH_USER = 100
+USERS = 10
+"""Users among whom all sessions are, where they are listed by activity."""
+
+FEW = 1_000
+"""Sessions of a user of whom Postgres may as well read all, and put them in order."""
+
 PARTS = 15
 """Chunks that are timed at either end."""
 
@@ -27,6 +33,10 @@ async def measured(run: Run) -> AsyncIterator[Table]:
         with SessionManager(place.url) as manager:
             yield await _all(run, kind, manager)
             yield await _of_user(run, kind, manager)
+        active = run.places.make(kind)
+        bulk.add_sessions(active, run.scale.rows, each_user=run.scale.rows // USERS)
+        with SessionManager(active.url) as manager:
+            yield await _by_activity(run, kind, manager)
 
 
 async def _all(run: Run, kind: Kind, manager: SessionManager) -> Table:
@@ -61,3 +71,22 @@ async def _of_user(run: Run, kind: Kind, manager: SessionManager) -> Table:
     ]
     title = f"List one user's {EACH_USER} of {run.scale.rows:,} sessions"
     return Table("listing", title, setting(kind), "seconds", figures, counts=counts)
+
+
+async def _by_activity(run: Run, kind: Kind, manager: SessionManager) -> Table:
+    """List a user's first page and the page at the end, newest activity first, in turn."""
+    near_end = manager.get_session(bulk.session_id(7 + USERS * CHUNK)).activity_cursor
+    pages = {
+        "the first page": lambda: manager.list_sessions(CHUNK, user_id="user-7", order="active"),
+        "the last page": lambda: manager.list_sessions(CHUNK, near_end, user_id="user-7", order="active"),
+    }
+    entries = [Entry(f"zep_memory_plugin, {name}", "ours", call) for name, call in pages.items()]
+    figures = await interleaved(entries, run.scale.rounds)
+    found = [scans(manager, call) for call in pages.values()]
+    counts = [Count("tables or indexes that a page reads", max(map(len, found)), 1)]
+    if run.scale.rows // USERS > FEW:
+        ranges = sum(scan.by_index for scans_of_page in found for scan in scans_of_page)
+        counts.append(Count("pages that are a range of an index", ranges, len(pages)))
+    goal = Goal("last page to first page", figures[1].value / figures[0].value, 1.2)
+    title = f"List {CHUNK} of one user's {run.scale.rows // USERS:,} among {run.scale.rows:,} sessions by activity"
+    return Table("listing", title, setting(kind), "seconds", figures, [goal], counts=counts)
