@@ -22,7 +22,7 @@ from zep_memory_plugin.running.background import AT_ONCE, LONGEST_QUEUE, Chores
 from zep_memory_plugin.running.runner import Runner
 from zep_memory_plugin.units import Flow, Later
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class Gate:

@@ -20,7 +20,7 @@ DRAW = {
     "users": "INSERT INTO zep_users (user_id, uuid, created_at, updated_at)"
     " VALUES ('early', gen_random_uuid(), now(), now())",
 }
-PATIENCE = 30  # seconds until a test gives up
+PATIENCE = 90  # seconds until a test gives up
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from zep_memory_plugin.core import leases, purge
 from zep_memory_plugin.core.leases import WHILE_AT_WORK, Lease
 from zep_memory_plugin.units import Stamp
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 DAY = timedelta(days=1)
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-START_LIMIT = 30.0  # seconds until the last one is ready
+START_LIMIT = 90.0  # seconds until the last one is ready
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["asyncpg", "psycopg", "pytest", "sqlalchemy.ext.asyncio", "zep_memory_plugin"])
 

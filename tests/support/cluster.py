@@ -19,7 +19,7 @@ import psycopg
 
 from tests.support.installation import ENVIRONMENT, Account, find_installation
 
-START_LIMIT = 30.0  # seconds
+START_LIMIT = 90.0  # seconds
 SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
