@@ -29,7 +29,7 @@ from typing import Annotated
 from uuid import UUID, uuid4, uuid5
 
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -131,11 +131,12 @@ def memory_of(chat: Annotated[Chat, Depends(chat_of)], x_user: Annotated[str, He
 
 
 Memories = Annotated[SessionManager, Depends(memory_of)]
+Limit = Annotated[int, Query(ge=1, le=100)]
 routes = APIRouter()
 
 
 @routes.get("/sessions")
-async def side_bar(memory: Memories, cursor: str | None = None, limit: int = 20, deleted: bool = False) -> SideBar:
+async def side_bar(memory: Memories, cursor: str | None = None, limit: Limit = 20, deleted: bool = False) -> SideBar:
     """List the sessions of the user, the one that was active last first; or those in the trash."""
     page = await memory.alist_sessions(limit, cursor, order="active", with_preview=True, deleted=deleted)
     return SideBar(sessions=page, cursor=page[-1].activity_cursor if len(page) == limit else None)
@@ -160,14 +161,14 @@ async def restore_session(memory: Memories, session_id: str) -> Session:
 
 
 @routes.get("/sessions/{session_id}/messages")
-async def transcript(memory: Memories, session_id: str, cursor: int | None = None, limit: int = 100) -> list[Message]:
+async def transcript(memory: Memories, session_id: str, cursor: int | None = None, limit: Limit = 100) -> list[Message]:
     """Return what was said in a session, page by page."""
     await memory.aget_session(session_id)
     return await memory.alist_messages(session_id, limit, cursor)
 
 
 @routes.get("/search")
-async def search(memory: Memories, q: str, limit: int = 10) -> list[SearchResult]:
+async def search(memory: Memories, q: str, limit: Limit = 10) -> list[SearchResult]:
     """Find what the user said, or was told, in any session."""
     return await memory.asearch_memory(q, limit=limit)
 
@@ -191,16 +192,17 @@ async def answer(
 ) -> AsyncIterator[str]:
     """Yield the answer in events, the last of which says that it is stored; what came of it is stored in any case."""
     pieces: list[str] = []
-    metadata = {"interrupted": True}
+    interrupted = True
     try:
         async for piece in chat.model(shown):
             pieces.append(piece)
             yield event("piece", text=piece)
-        metadata = {}
+        interrupted = False
     finally:
         # The same id, when the same question is asked again: then this answer takes the place of the one before.
         uuid = uuid5(question_id, "answer")
-        said = Message(role="assistant", content="".join(pieces), uuid=uuid, metadata=metadata or None)
+        metadata = {"interrupted": interrupted}
+        said = Message(role="assistant", content="".join(pieces), uuid=uuid, metadata=metadata)
         await chat.store(memory, session_id, said)
     yield event("done", id=str(uuid))
 

@@ -115,6 +115,7 @@ def test_the_life_of_a_session(service: str) -> None:
             assert (await http.get("/search", params={"q": "Lisbon"})).json() == []
         async with client(service, "alice") as http:
             assert (await http.post("/sessions/trip/messages", json={"text": ""})).status_code == 422
+            assert (await http.get("/sessions", params={"limit": 0})).status_code == 422
             assert (await http.get("/search", params={"q": "Lisbon"})).json()[0]["session_id"] == "trip"
             assert (await http.post("/sessions", json={"session_id": "work", "title": "Work"})).status_code == 201
             page = (await http.get("/sessions", params={"limit": 1})).json()
@@ -153,6 +154,24 @@ def test_what_came_of_an_answer_is_stored_when_the_browser_goes_away(sqlite_url:
             return [(message.content, message.metadata) for message in await manager.alist_messages("s")]
 
     assert asyncio.run(use()) == [("Hello", None), ("You ", {"interrupted": True})]
+
+
+def test_an_answer_that_is_given_again_to_its_end_is_no_longer_interrupted(sqlite_url: str) -> None:
+    module = example()
+
+    async def use() -> list[tuple[str, object]]:
+        async with SessionManager(sqlite_url) as manager:
+            chat, question = module.Chat(manager, module.scripted), uuid4()
+            await manager.aadd_memory("s", [module.Message(role="user", content="Hello", uuid=question)])
+            shown = await manager.aprompt_memory("s")
+            stream = module.answer(chat, manager, "s", question, shown)
+            await anext(stream)
+            await stream.aclose()
+            async for _ in module.answer(chat, manager, "s", question, shown):
+                pass
+            return [(message.content.strip(), message.metadata) for message in await manager.alist_messages("s")]
+
+    assert asyncio.run(use()) == [("Hello", None), (turn("Hello", 0)[1][1], {"interrupted": False})]
 
 
 def test_it_ends_with_its_input() -> None:
