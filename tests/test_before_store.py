@@ -133,8 +133,17 @@ def test_an_answer_that_is_no_messages_is_refused(opened: Opened, answer: Iterab
     assert manager.list_sessions() == []
 
 
-def test_new_content_and_metadata_of_a_message_go_through_it(opened: Opened) -> None:
-    manager = opened(redacted)
+def test_two_messages_of_the_same_uuid_are_refused(opened: Opened) -> None:
+    manager = opened(lambda session_id, messages: [*messages, *messages])
+
+    with pytest.raises(InvalidInput, match="before_store returned two messages of the same uuid"):
+        manager.add_memory("a", said("hello"))
+    assert manager.list_sessions() == []
+
+
+@pytest.mark.parametrize("before_store", [redacted, in_place], ids=["list", "iterator"])
+def test_new_content_and_metadata_of_a_message_go_through_it(opened: Opened, before_store: BeforeStore) -> None:
+    manager = opened(before_store)
     (stored,) = manager.add_memory("a", said("hello"))
     assert stored.uuid is not None
 

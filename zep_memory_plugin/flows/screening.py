@@ -3,7 +3,7 @@
 What it raises is what its caller gets, and nothing is stored then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,8 @@ def screened(app: Application, session_id: str, batch: Batch) -> Flow[Batch]:
     if app.before_store is None or not batch.rows:
         return batch
     rows: list[Row] = yield from screened_rows(app, core.checks.session_id(session_id), batch.rows)
+    if len({row["uuid"] for row in rows}) < len(rows):
+        raise InvalidInput(FIELD, "returned two messages of the same uuid; give a message that it adds none")
     return replace(batch, rows=rows, merges=any(row["metadata"] for row in rows if row["uuid"] in batch.given))
 
 
@@ -52,8 +54,9 @@ def screened_change(
     before: Message = yield units.read(core.messages.get, session_id, uuid, user_id)
     given: dict[str, Any] = {"metadata": metadata} if content is None else {"metadata": metadata, "content": content}
     answer: object = yield Ask(app.before_store, (session_id, [before.model_copy(update=given)]))
-    if not isinstance(answer, list) or len(answer) != 1 or not isinstance(answer[0], Message):
+    answered = list(answer) if isinstance(answer, Iterable) else []
+    if len(answered) != 1 or not isinstance(answered[0], Message):
         raise InvalidInput(FIELD, "did not return the one message that is to change; raise an error to refuse it")
-    changed: Message = answer[0]
+    changed: Message = answered[0]
     rewritten = changed.content if content is not None or changed.content != before.content else None
     return changed.metadata, rewritten
