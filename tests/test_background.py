@@ -347,6 +347,69 @@ def test_a_blocking_call_inside_a_running_loop_can_flush(sqlite_url: str) -> Non
 
 
 @pytest.mark.parametrize("end", ["flush", "close"])
+def test_a_blocking_call_inside_a_running_loop_waits_for_no_turn_behind_a_task_of_that_loop(
+    sqlite_url: str, end: str
+) -> None:
+    """The session has been written to again, while a task that cannot go on meanwhile works on it."""
+
+    async def cell() -> None:
+        begun = asyncio.Event()
+
+        async def summarize(previous: Summary | None, messages: list[Message]) -> str:
+            begun.set()
+            await asyncio.Event().wait()
+            return "never"
+
+        manager = SessionManager(sqlite_url, message_window=2, summarizer=summarize)
+        await manager.aadd_memory("a", numbered(3))
+        await asyncio.wait_for(begun.wait(), PATIENCE)
+        await manager.aadd_memory("a", said("4"))
+        getattr(manager, end)()
+        manager.close()
+
+    asyncio.run(cell())
+
+    with SessionManager(sqlite_url) as manager:
+        assert texts(manager.list_messages("a")) == ["1", "2", "3", "4"]
+
+
+INTERRUPTED = """
+import asyncio, sys
+from zep_memory_plugin import Message, SessionManager
+
+calls = []
+
+async def summarize(previous, messages):
+    calls.append(len(messages))
+    if len(calls) == 1:
+        raise KeyboardInterrupt
+    return f"of {len(messages)} messages"
+
+async def write():
+    await manager.aadd_memory("a", [Message(role="user", content=str(number)) for number in range(3)])
+    await asyncio.Event().wait()
+
+async def flush():
+    await asyncio.wait_for(manager.aflush(), 90)
+
+loop = asyncio.new_event_loop()
+with SessionManager(sys.argv[1], message_window=2, summarizer=summarize) as manager:
+    try:
+        loop.run_until_complete(write())
+    except KeyboardInterrupt:
+        loop.run_until_complete(flush())
+"""
+
+
+def test_what_an_interrupt_ends_on_a_loop_that_goes_on_is_done_by_the_next_caller(sqlite_url: str) -> None:
+    """As in a notebook, whose cells share a loop."""
+    subprocess.run([sys.executable, "-c", INTERRUPTED, sqlite_url], capture_output=True, check=True)
+
+    with SessionManager(sqlite_url) as manager:
+        assert summary_of(manager) == "of 2 messages"
+
+
+@pytest.mark.parametrize("end", ["flush", "close"])
 def test_a_summarizer_does_not_wait_for_itself(sqlite_url: str, end: str) -> None:
     def summarize(previous: Summary | None, messages: list[Message]) -> str:
         getattr(managers[0], end)()

@@ -266,7 +266,11 @@ class Worker:
         with self._lock:
             self._put_what_nobody_has()
             works = [*self._taken.values(), *self._waiting.values()]
-            return next((work for work in works if work.number <= last and work.at not in held_up), None)
+            return next((work for work in works if work.number <= last and self._at(work) not in held_up), None)
+
+    def _at(self, work: _Work) -> object:
+        """Return who works on the session of *work*, for whom it waits where that is a turn before its own."""
+        return self._taken.get(work.session_id, work).at
 
     def _held_up(self) -> list[object]:
         """Return who cannot go on as long as this thread waits."""
@@ -287,4 +291,5 @@ class Worker:
 
 
 def _is_over(at: object) -> bool:
-    return isinstance(at, asyncio.Task) and at.get_loop().is_closed()
+    """Tell whether a task has ended amid its work: its loop was closed, or it was interrupted."""
+    return isinstance(at, asyncio.Task) and (at.done() or at.get_loop().is_closed())
