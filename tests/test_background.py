@@ -196,6 +196,27 @@ def test_a_process_that_ends_in_the_summarizer_loses_nothing(sqlite_url: str) ->
         assert summary_of(manager) == "of 2 messages"
 
 
+UNCLOSED = """
+import sys
+from zep_memory_plugin import Message, SessionManager
+
+async def summarize(previous, messages):
+    return f"of {len(messages)} messages"
+
+manager = SessionManager(sys.argv[1], message_window=2, summarizer=summarize)
+for session_id in "abcdefgh":
+    manager.add_memory(session_id, [Message(role="user", content=str(number)) for number in range(3)])
+"""
+
+
+def test_a_process_that_ends_without_closing_awaits_an_async_summarizer(sqlite_url: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", UNCLOSED, sqlite_url], capture_output=True, check=True)
+
+    assert ended.stderr == b""
+    with SessionManager(sqlite_url) as manager:
+        assert [summary_of(manager, session_id) for session_id in "abcdefgh"] == ["of 2 messages"] * 8
+
+
 def test_a_write_to_any_session_makes_up_for_what_was_left_undone(sqlite_url: str) -> None:
     with SessionManager(sqlite_url) as manager:
         manager.add_memory("a", numbered(3))

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -476,5 +477,10 @@ async def _aasked(ask: Ask) -> Any:
 
 def _awaited(answer: Awaitable[Any]) -> Any:
     """Await *answer* for a blocking caller, whose own thread may have an event loop running."""
+    run = partial(asyncio.run, cast("Coroutine[Any, Any, Any]", answer))
     with ThreadPoolExecutor(1, thread_name_prefix="zep-memory-ask") as thread:
-        return thread.submit(asyncio.run, cast("Coroutine[Any, Any, Any]", answer)).result()
+        try:
+            asked = thread.submit(run)
+        except RuntimeError:  # the interpreter is shutting down, and starts no threads any more
+            return run()
+        return asked.result()
