@@ -94,7 +94,8 @@ class SessionManager:
 
     A method that takes the uuid of a message takes the id, too, that LangChain knows it by, whatever that looks like.
 
-    Every method has an async twin with an `a` in front, and one manager serves any number of threads and event loops.
+    Every method that asks the database has an async twin with an `a` in front. One manager serves any number of threads
+    and event loops.
     """
 
     def __init__(
