@@ -337,3 +337,14 @@ def test_a_thread_that_holds_the_lock_itself_is_told_so(sqlite_url: str) -> None
                 waiting.result(PATIENCE)
         assert texts(manager.list_messages(SESSION)) == ["first", "second", "third"]
     engine.dispose()
+
+
+def test_a_thread_that_keeps_a_connection_from_the_pool_for_good_goes_on(sqlite_url: str) -> None:
+    engine = create_engine(sqlite_url)
+    with SessionManager(engine) as manager, engine.connect() as connection:
+        connection.detach()
+
+        manager.add_memory("a", said("hello"))
+
+        assert texts(manager.list_messages("a")) == ["hello"]
+    engine.dispose()

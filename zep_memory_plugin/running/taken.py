@@ -33,6 +33,7 @@ class Taken:
         self._entries: Living[ConnectionPoolEntry] = Living()
         event.listen(engine, "checkout", self._taken)
         event.listen(engine, "checkin", self._given_back)
+        event.listen(engine, "detach", self._given_back)
 
     @classmethod
     def of(cls, engine: Engine) -> "Taken":
