@@ -44,6 +44,14 @@ def text(value: Any, part: str, key: RowKey) -> Any:
     return str(value) if isinstance(value, str) else decoded(bytes(value)) if isinstance(value, bytes) else repr(value)
 
 
+def number(value: Any, part: str, key: RowKey) -> int | None:
+    """Return the integer that a column's *value* is, or None where it is none."""
+    if value.__class__ is int:
+        return int(value)
+    report(part, key)
+    return None
+
+
 def json_object(text: str | None, part: str, key: RowKey) -> dict[str, Any] | None:
     """Return the JSON object that *text* is, or None where there is none or it cannot be read."""
     if text is None:

@@ -102,9 +102,8 @@ def read_one(row: Sequence[Any], session_id: str) -> Message:
         "native_format": native_format,
         "native": native,
     }
-    if not (role.__class__ is content.__class__ is str and (name is None or name.__class__ is str)) or (
-        tool_call_id is not None and tool_call_id.__class__ is not str
-    ):
+    of_text = role.__class__ is content.__class__ is str and (name is None or name.__class__ is str)
+    if not (of_text and token_count.__class__ is int) or not (tool_call_id is None or tool_call_id.__class__ is str):
         fields |= _plain(fields, key)
     if native_format == NATIVE_FORMAT and native is not None:
         changed = damage.json_object(native, "native form of message", key) or {}
@@ -115,8 +114,9 @@ def read_one(row: Sequence[Any], session_id: str) -> Message:
 
 
 def _plain(fields: dict[str, Any], key: damage.RowKey) -> dict[str, Any]:
-    """Return those of *fields* that are text, as what is left of them."""
-    return {name: damage.text(fields[name], f"{name} of message", key) for name in _TEXTS}
+    """Return those of *fields* that are text, and the number of tokens, as what is left of them."""
+    texts = {name: damage.text(fields[name], f"{name} of message", key) for name in _TEXTS}
+    return texts | {"token_count": damage.number(fields["token_count"], "token_count of message", key)}
 
 
 def _tool_calls(text: str, key: damage.RowKey) -> list[ToolCall] | None:
