@@ -51,7 +51,7 @@ def test_new_content_is_counted_anew_and_keeps_its_seq(memory: Caller) -> None:
     changed = memory.update_message("a", one.uuid, content="eight letters")
 
     assert memory.list_messages("a") == [changed, two]
-    assert (changed.content, changed.token_count, changed.seq) == ("eight letters", 4, 1)
+    assert (changed.content, changed.token_count, changed.seq) == ("eight letters", 3, 1)
 
 
 def test_new_content_takes_the_native_form_of_the_old_along(memory: Caller) -> None:
