@@ -33,7 +33,7 @@ class ZepHistoryBlocking(ZepBlocking):
     def _history(self, session_id: str) -> adapters.ZepChatMessageHistory:
         if session_id not in self._histories:
             self._histories[session_id] = adapters.ZepChatMessageHistory(
-                session_id, self.manager, limit=WINDOW, whole_turns=False
+                session_id, self.manager, window={"limit": WINDOW}
             )
         return self._histories[session_id]
 
@@ -56,6 +56,6 @@ class ZepHistory(Zep):
     def _history(self, session_id: str) -> adapters.ZepChatMessageHistory:
         if session_id not in self._histories:
             self._histories[session_id] = adapters.ZepChatMessageHistory(
-                session_id, self.manager, limit=WINDOW, whole_turns=False
+                session_id, self.manager, window={"limit": WINDOW}
             )
         return self._histories[session_id]

@@ -184,7 +184,7 @@ def test_tool_calls_stay_with_their_results(sqlite_manager: SessionManager) -> N
     turn = [HumanMessage("q"), AIMessage("", tool_calls=[call]), ToolMessage("r", tool_call_id="1"), AIMessage("a")]
     ZepChatMessageHistory("s", sqlite_manager).add_messages(turn * 4)
 
-    for window in ({}, {"k": 1}, {"k": 3}):
+    for window in ({}, {"turns": 1}, {"turns": 3}):
         found = loaded(ZepMemory(session_id="s", manager=sqlite_manager, return_messages=True, **window))
         assert found[0].type != "tool"
         assert as_given(found[-4:]) == turn
