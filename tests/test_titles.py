@@ -110,9 +110,10 @@ def test_a_failing_titler_loses_nothing(open_memory: OpenMemory, caplog: pytest.
         ("**Finding tea**", "Finding tea"),
         ("“Tea”", "Tea"),
         ("", None),
+        ('""', None),
         ("tea " * 40, "tea " * 19 + "tea…"),
     ],
-    ids=["lines", "quotes", "bold", "curly", "nothing", "long"],
+    ids=["lines", "quotes", "bold", "curly", "nothing", "quoted nothing", "long"],
 )
 def test_a_title_is_one_short_line(given: str, title: str | None) -> None:
     with SessionManager("sqlite://", titler=lambda messages: given, background=False) as manager:

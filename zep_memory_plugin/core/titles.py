@@ -57,7 +57,7 @@ def written(text: object) -> str | None:
 
 def _unquoted(line: str) -> str:
     for first, last in _QUOTES:
-        if len(line) > len(first + last) and line.startswith(first) and line.endswith(last):
+        if len(line) >= len(first + last) and line.startswith(first) and line.endswith(last):
             return line[len(first) : -len(last)].strip()
     return line
 
