@@ -50,6 +50,19 @@ def test_all_sessions_of_a_held_user_are_held_the_next_ones_too(talked: Caller) 
     talked.delete_session("n")
 
 
+def test_no_session_leaves_a_held_user_before_they_are_released(talked: Caller) -> None:
+    talked.hold_session("b")
+    talked.hold_user("alice")
+
+    with pytest.raises(Held):
+        talked.move_session("a", "bob")
+    assert talked.move_session("b", "carol").user_id == "carol"
+    with pytest.raises(Held):
+        talked.delete_session("b")
+    talked.release_user("alice")
+    assert talked.move_session("a", "bob").user_id == "bob"
+
+
 HELD_BY: dict[str, Callable[[Caller], object]] = {
     "the session": lambda memory: memory.hold_session("a"),
     "the user": lambda memory: memory.hold_user("alice"),

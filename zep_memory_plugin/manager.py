@@ -282,6 +282,7 @@ class SessionManager:
         Raises:
             SessionNotFound: there is none, or it is deleted.
             SessionOwnedByAnotherUser: it belongs to someone other than *from_user_id*.
+            Held: its user is held, and it would be so no longer.
         """
         return self._runner.write(core.sessions.move, session_id, user_id, from_user_id)
 

@@ -36,6 +36,16 @@ def refuse_session(connection: Connection, session_id: str, owner: str | None) -
         raise Held("session", session_id)
 
 
+def refuse_move(connection: Connection, session_id: str, owner: str | None) -> None:
+    """Keep a locked session of an *owner* from going to someone else, with whom it would be held no longer.
+
+    Raises:
+        Held: its user is held.
+    """
+    if connection.execute(select(exists().where(user_holds.c.user_id == owner))).scalar_one():
+        raise Held("session", session_id)
+
+
 def refuse_user(connection: Connection, user_id: str) -> None:
     """Keep a locked user from being erased.
 

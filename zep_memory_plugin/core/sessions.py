@@ -300,6 +300,7 @@ def move(connection: Connection, stamp: Stamp, session_id: str, user_id: str, fr
     stored = lock_live(connection, checked)
     if stored.user_id != owner:
         ownership.check(checked, stored.user_id, giver)
+        holds.refuse_move(connection, checked, stored.user_id)
         users.create(connection, stamp, owner)
         write(connection, stamp, checked, user_id=owner)
     return get(connection, checked)
