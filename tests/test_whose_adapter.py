@@ -69,6 +69,7 @@ GIVEN_NO_SESSION = {
     ("google_adk", "session_id_of"),
     ("strands", "ZepMemoryStore"),  # it is given a user
     ("langchain", "search_memory_tool"),  # it is given a user, by the run alone
+    ("llama_index", "search_memory_tool"),  # it is given a user, by the block alone
     ("llama_index", "ManagerNotRegistered"),
     ("llama_index", "register_manager"),
     ("llama_index", "unregister_manager"),
