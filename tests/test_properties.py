@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.support.model import Model, ModelMessage, ModelSession, ModelSummary
 from tests.support.shared_database import SharedDatabase
 from zep_memory_plugin import Memory, Message, Session, SessionManager, Summary, User, ZepMemoryError
+from zep_memory_plugin.core.tokens import estimated_tokens
 
 WINDOW = 3
 SESSIONS = ["s1", "s2", "s3", "fork"]
@@ -61,7 +62,7 @@ def comparable(value: object) -> object:
         case Session():
             return ("session", value.session_id, value.user_id, value.metadata, value.deleted_at is not None)
         case ModelMessage():
-            tokens = (len(value.content) + 3) // 4
+            tokens = estimated_tokens(value.content)
             return (*_of_message(value), value.role, tokens, value.changed)
         case Message():
             return (*_of_message(value), value.role_type, value.token_count, value.updated_at is not None)

@@ -252,12 +252,14 @@ sessions = Table(
     Column("active_hour", BigInteger, nullable=False),
     Column("added_at", UtcDateTime),
     Column("deleted_at", UtcDateTime),
+    Column("last_deleted_at", UtcDateTime),
     Column("purged_at", UtcDateTime),
     Column("last_seq", BigInteger, nullable=False, default=0),
     Column("revision", BigInteger, nullable=False, default=0),
 )
 """What was soft-deleted up to `purged_at` is gone, though a purge may still be about to remove it.
 
+`last_deleted_at` is the last `deleted_at`, also of one that a write has revived since, until it is restored.
 `added_at` is when the application added the session; one that began with its first message has none until then.
 `active_hour` is that of `last_active_at`, for the indexes: a column that every append changes would make each of them
 write to all of the table's.

@@ -55,6 +55,7 @@ class ModelSession:
     summaries: list[ModelSummary] = field(default_factory=list)
     last_seq: int = 0
     deleted: int | None = None
+    last_deleted: int | None = None
 
     @property
     def live(self) -> list[ModelMessage]:
@@ -158,16 +159,15 @@ class Model:
 
     def delete_session(self, session_id: str) -> None:
         session, now = self._live(session_id), next(self._clock)
-        session.deleted = now
+        session.deleted = session.last_deleted = now
         for part in session.parts:
             part.deleted = now if part.deleted is None else part.deleted
 
     def restore_session(self, session_id: str) -> ModelSession:
         session = self._any(session_id)
-        if session.deleted is not None:
-            for part in session.parts:
-                part.deleted = None if part.deleted == session.deleted else part.deleted
-            session.deleted = None
+        for part in session.parts:
+            part.deleted = None if part.deleted == session.last_deleted else part.deleted
+        session.deleted = session.last_deleted = None
         return session
 
     def list_sessions(self, *, deleted: bool = False) -> list[ModelSession]:

@@ -42,7 +42,8 @@ from .listing import Horizon
 LONGEST_PREVIEW = 200
 """Characters of the last message that a listing shows."""
 
-_COLUMNS = [column for column in sessions.c if column.name not in ("last_seq", "purged_at", "added_at", "active_hour")]
+_OWN_COLUMNS = ("last_seq", "last_deleted_at", "purged_at", "added_at", "active_hour")
+_COLUMNS = [column for column in sessions.c if column.name not in _OWN_COLUMNS]
 _SELECT = select(*_COLUMNS)
 _ACTIVITY = (sessions.c.active_hour, sessions.c.last_active_at, sessions.c.id)
 _MESSAGES_OF = messages.c.session_id == bindparam("session")
@@ -344,9 +345,11 @@ def delete(
 def soft_delete(connection: Connection, stamp: Stamp, session_ids: Sequence[str]) -> None:
     """Soft-delete locked sessions and everything in them, all with one moment of deletion."""
     moment = _new_moment(connection, stamp, session_ids)
-    for table in (sessions, messages, summaries):
+    for table in (messages, summaries):
         live = (table.c.session_id.in_(session_ids), table.c.deleted_at.is_(None))
         connection.execute(update(table).where(*live).values(deleted_at=moment))
+    live = (sessions.c.session_id.in_(session_ids), sessions.c.deleted_at.is_(None))
+    connection.execute(update(sessions).where(*live).values(deleted_at=moment, last_deleted_at=moment))
     _move_on(connection, session_ids)
 
 
@@ -375,33 +378,16 @@ def _new_moment(connection: Connection, stamp: Stamp, session_ids: Sequence[str]
 def restore(connection: Connection, stamp: Stamp, session_id: str, user_id: str | None = None) -> Session:
     """Bring back what the deletion of a session took along: the session, too, unless a write has revived it since."""
     checked = checks.session_id(session_id)
-    deleted_at = lock(connection, checked, user_id).deleted_at or _last_deletion(connection, checked)
-    if deleted_at is not None:
-        for table in (sessions, messages, summaries):
-            connection.execute(
-                update(table)
-                .where(table.c.session_id == checked, table.c.deleted_at == deleted_at)
-                .values(deleted_at=None)
-            )
+    stored = lock(connection, checked, user_id)
+    moment = stored.deleted_at or stored.last_deleted_at
+    if moment is not None:
+        for table in (messages, summaries):
+            deleted = (table.c.session_id == checked, table.c.deleted_at == moment)
+            connection.execute(update(table).where(*deleted).values(deleted_at=None))
+        restored = update(sessions).where(sessions.c.session_id == checked)
+        connection.execute(restored.values(deleted_at=None, last_deleted_at=None))
         _move_on(connection, [checked])
     return get(connection, checked)
-
-
-def _last_deletion(connection: Connection, session_id: str) -> datetime | None:
-    """Return the moment of the last deletion in a live session, if it took all that there was before.
-
-    That is so where a write has revived it; of a message that was deleted by itself, others before it are live.
-    """
-    of_session = messages.c.session_id == session_id
-    deleted = and_(of_session, messages.c.deleted_at.is_not(None), messages.c.deleted_at != SUPERSEDED)
-    last_seq = func.max(messages.c.seq).label("last_seq")
-    by_moment = select(messages.c.deleted_at, last_seq).where(deleted).group_by(messages.c.deleted_at)
-    last = connection.execute(by_moment.order_by(messages.c.deleted_at.desc()).limit(1)).first()
-    if last is None:
-        return None
-    live = select(messages.c.seq).where(of_session, messages.c.deleted_at.is_(None), messages.c.seq < last.last_seq)
-    left = connection.execute(live.limit(1)).first()
-    return None if left else last.deleted_at
 
 
 def lock(connection: Connection, session_id: str, user_id: str | None = None) -> Row[Any]:

@@ -82,6 +82,7 @@ def _sessions() -> None:
         sa.Column("active_hour", sa.BigInteger, nullable=False),
         sa.Column("added_at", MOMENT),
         sa.Column("deleted_at", MOMENT),
+        sa.Column("last_deleted_at", MOMENT),
         sa.Column("purged_at", MOMENT),
         sa.Column("last_seq", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
