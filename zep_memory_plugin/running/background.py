@@ -5,8 +5,8 @@ call blocks, a task on the event loop where it is awaited, as the functions of a
 Either goes on until nothing waits that is not being worked on, each session by one of them at a time.
 
 What there is to do is written down nowhere: it is what a session lacks, and the database knows. So nothing is lost with
-the queue, when a process crashes or where it had no room, and what ends with work undone, as an event loop may, leaves
-it to whoever comes next. Who is first in a process looks for what an earlier one has left undone.
+the queue when a process crashes, and what ends with work undone, as an event loop may, leaves it to whoever comes next.
+Who is first in a process looks for what an earlier one has left undone.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ AT_ONCE = 8
 """Sessions that threads, and the tasks of an event loop, work on at once."""
 
 LONGEST_QUEUE = 1_000
-"""Sessions that wait at most; more are looked for in the database when these are done."""
+"""Sessions that wait at most; a write that finds no room does the work itself."""
 
 STEP = 1.0
 """Seconds after which who waits for work sees whether anybody can still do it."""
@@ -111,6 +111,10 @@ class Worker:
         """How many sessions wait."""
         return len(self._waiting)
 
+    def has_room_for(self, session_id: str) -> bool:
+        """Tell whether a session may wait."""
+        return len(self._waiting) < LONGEST_QUEUE or session_id in self._waiting
+
     def flow_of(self, session_id: str) -> Flow[None]:
         """Return what there is to do for a session."""
         return self._chores.of_session(session_id)
@@ -181,12 +185,8 @@ class Worker:
 
     def _put(self, session_id: str | None, number: int | None = None, runner: Runs | None = None) -> None:
         """Let a session wait. Here and below: while the lock is held."""
-        if self._closed or session_id in self._waiting:
-            return
-        if len(self._waiting) < LONGEST_QUEUE:
+        if not (self._closed or session_id in self._waiting):
             self._waiting[session_id] = _Work(session_id, next(self._numbers) if number is None else number, runner)
-        else:
-            self._looks = True
 
     def _put_what_nobody_has(self) -> None:
         """Let what was committed meanwhile wait, and what was left behind where nobody goes on."""

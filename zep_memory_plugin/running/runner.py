@@ -214,16 +214,24 @@ class Runner:
         return await (self._arun_unit(effect) if isinstance(effect, Unit) else _aasked(effect))
 
     def _put_off(self, session_id: str, runner: "Runner | None" = None) -> None:
-        if self._source.thread_bound:  # a thread of the worker would look at another database
+        transaction = self._lent_transaction()
+        if self._does_at_once(session_id, transaction):
             return (runner or self).run(self._worker.flow_of(session_id))
-        self._worker.put(session_id, self._lent_transaction(), runner)
+        self._worker.put(session_id, transaction, runner)
         return self._worker.start(self)
 
     async def _aput_off(self, session_id: str, runner: "Runner | None" = None) -> None:
-        if self._source.thread_bound:
+        transaction = self._lent_transaction()
+        if self._does_at_once(session_id, transaction):
             return await (runner or self).arun(self._worker.flow_of(session_id))
-        self._worker.put(session_id, self._lent_transaction(), runner)
+        self._worker.put(session_id, transaction, runner)
         return self._worker.astart(self)
+
+    def _does_at_once(self, session_id: str, transaction: Transaction | None) -> bool:
+        """Tell whether a write does itself what follows it."""
+        if self._source.thread_bound:  # a thread of the worker would look at another database
+            return True
+        return transaction is None and not self._worker.has_room_for(session_id)
 
     def _lent_transaction(self) -> Transaction | None:
         given = self._lent.innermost()
