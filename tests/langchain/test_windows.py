@@ -9,7 +9,6 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.postgres import PostgresSaver
 
 from tests.langchain.models import ScriptedModel, texts
 from zep_memory_plugin import DEFAULT_MAX_TOKENS, InvalidInput, Message, SessionManager, Summary
@@ -83,6 +82,8 @@ def test_the_bound_holds_beside_a_checkpointer(long_manager: SessionManager, awa
 
 def test_the_bound_holds_beside_a_checkpointer_on_postgres(long_manager: SessionManager, postgres_url: str) -> None:
     """Also of a thread that another process began."""
+    from langgraph.checkpoint.postgres import PostgresSaver  # here: the other tests do without
+
     asked = {"messages": [HumanMessage("new")]}
     with PostgresSaver.from_conn_string(postgres_url) as saver:
         saver.setup()
