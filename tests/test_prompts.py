@@ -86,6 +86,8 @@ def test_the_async_twin_shows_the_same(manager: SessionManager) -> None:
     manager.add_memory("s", conversation("suaua"))
 
     assert asyncio.run(manager.aprompt_memory("s", 3)) == manager.prompt_memory("s", 3)
+    assert asyncio.run(manager.aprompt_messages("s", 3, turns=1)) == manager.prompt_memory("s", 3, turns=1).messages
+    assert manager.prompt_messages("s", limit=2) == manager.prompt_memory("s", limit=2).messages
 
 
 def test_a_read_looks_at_its_own_session_alone(manager: SessionManager, database_url: str) -> None:

@@ -1026,6 +1026,34 @@ class SessionManager:
         """
         return await self._runner.aread(core.windows.prompt, session_id, limit, turns, max_tokens, until_seq, user_id)
 
+    def prompt_messages(
+        self,
+        session_id: str,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        *,
+        limit: int | None = None,
+        turns: int | None = None,
+        until_seq: int | None = None,
+        user_id: str | None = None,
+    ) -> list[Message]:
+        """Return the messages of `prompt_memory`, without the summary."""
+        bounds = {"limit": limit, "turns": turns, "until_seq": until_seq}
+        return self.prompt_memory(session_id, max_tokens, **bounds, user_id=user_id).messages
+
+    async def aprompt_messages(
+        self,
+        session_id: str,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        *,
+        limit: int | None = None,
+        turns: int | None = None,
+        until_seq: int | None = None,
+        user_id: str | None = None,
+    ) -> list[Message]:
+        """Return the messages of `prompt_memory`, without the summary. See `prompt_messages`."""
+        bounds = {"limit": limit, "turns": turns, "until_seq": until_seq}
+        return (await self.aprompt_memory(session_id, max_tokens, **bounds, user_id=user_id)).messages
+
     def get_message(self, session_id: str, uuid: UUID | str, *, user_id: str | None = None) -> Message:
         """Return one live message.
 

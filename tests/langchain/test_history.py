@@ -222,7 +222,7 @@ def test_a_window_holds_whole_turns_and_at_least_the_last(
 ) -> None:
     ZepChatMessageHistory("s", manager).add_messages(TURNS)
 
-    found = ZepChatMessageHistory("s", manager, window={"limit": limit}).messages
+    found = ZepChatMessageHistory("s", manager, limit=limit).messages
 
     assert as_given(found) == TURNS[0 if first == "q1" else 4 :]
     assert asyncio.run(ZepChatMessageHistory("s", manager, window={"limit": limit}).aget_messages()) == found
@@ -231,9 +231,9 @@ def test_a_window_holds_whole_turns_and_at_least_the_last(
 def test_a_window_of_tokens_holds_at_least_the_last_turn(manager: SessionManager) -> None:
     ZepChatMessageHistory("s", manager).add_messages([HumanMessage("x" * 400), AIMessage("y" * 400), *TURNS[:1]])
 
-    assert as_given(ZepChatMessageHistory("s", manager, window={"max_tokens": 50}).messages) == TURNS[:1]
-    assert as_given(ZepChatMessageHistory("s", manager, window={"max_tokens": 1}).messages) == TURNS[:1]
-    assert len(ZepChatMessageHistory("s", manager, window={"max_tokens": 500}).messages) == 3
+    assert as_given(ZepChatMessageHistory("s", manager, max_tokens=50).messages) == TURNS[:1]
+    assert as_given(ZepChatMessageHistory("s", manager, max_tokens=1).messages) == TURNS[:1]
+    assert len(ZepChatMessageHistory("s", manager, max_tokens=500).messages) == 3
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
     """The messages of one session, kept by a manager that is made once and shared.
 
     Making one does no I/O, so a function that makes one per call is cheap. Reading returns all messages, as programs
-    expect of a history, or with a *window*, such as `{"turns": 20}`, the newest whole turns within its bounds, at least
-    the last one. Every tool call comes with its results, as models want it: one that was interrupted gets an error for
-    one, and a result without a call is left out; without *pair_calls* all comes as it is stored.
+    expect of a history; with *limit* messages, *turns* or *max_tokens* the newest whole turns within these bounds, at
+    least the last one. A *window* such as `{"turns": 20}` says the same in one value. Every tool call comes with its
+    results, as models want it: one that was interrupted gets an error for one, and a result without a call is left out;
+    without *pair_calls* all comes as it is stored.
 
     Each message has an id, its own or the uuid that it is stored under, by which every method of a manager finds it,
     and in `response_metadata["created_at"]` when it was said.
@@ -44,10 +45,13 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
         user_id: str | None = None,
         window: WindowBounds | None = None,
         pair_calls: bool = True,
+        limit: int | None = None,
+        turns: int | None = None,
+        max_tokens: int | None = None,
     ) -> None:
         super().__init__()
         self._pairs_calls = pair_calls
-        self._window = _checked(window or {})
+        self._window = _checked({"limit": limit, "turns": turns, "max_tokens": max_tokens, **(window or {})})
         self.session_id = session_id
         self._manager = manager
         self._user_id = user_id
