@@ -1,6 +1,6 @@
 """Sessions: life cycle and listing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -516,10 +516,12 @@ def _metadata_of(row: Row[Any]) -> dict[str, Any] | None:
 
 def session_of(row: Row[Any]) -> Session:
     """Return the session of a *row*."""
-    fields = {name: row._mapping.get(name) for name in Session.model_fields}
-    return stored_as(Session, {**fields, "metadata": _metadata_of(row), "state": _state_of(row)})
+    columns = row._asdict()
+    fields = {name: columns.get(name) for name in Session.model_fields}
+    return stored_as(Session, {**fields, "metadata": _metadata_of(row), "state": _state_of(columns)})
 
 
-def _state_of(row: Row[Any]) -> State | None:
-    fields = {name: row._mapping.get(f"state_{name}") for name in State.model_fields}
-    return None if fields["revision"] is None else stored_as(State, fields)
+def _state_of(columns: Mapping[str, Any]) -> State | None:
+    if columns.get("state_revision") is None:
+        return None
+    return stored_as(State, {name: columns[f"state_{name}"] for name in State.model_fields})

@@ -150,11 +150,10 @@ def sender(connection: Connection) -> Send:
         return _watched(connection)
     if connection.engine.logger.isEnabledFor(logging.INFO):
         return _watched(connection)
-    driver: Any = connection.connection
+    cursor: Any = connection.connection.cursor()
     failure = connection.dialect.loaded_dbapi.Error
 
     def send(statement: str, parameters: Any = ()) -> Any:
-        cursor = driver.cursor()
         try:
             (cursor.executemany if isinstance(parameters, map) else cursor.execute)(statement, parameters)
         except failure as error:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
@@ -42,7 +43,7 @@ DriverConnection: TypeAlias = Any
 """A connection as its driver knows it: of sqlite3, aiosqlite, psycopg or asyncpg."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Append:
     """Messages to append to a session, checked and complete but for their `seq`."""
 
@@ -79,13 +80,13 @@ class Append:
             "question": self.question,
         }
 
-    @property
+    @cached_property
     def active_at(self) -> datetime | None:
         """When the newest of the messages was written: an import is no activity of today, nor is the future."""
         newest: datetime | None = max((row["created_at"] for row in self.rows), default=None)
         return newest if newest is None else min(newest, self.now)
 
-    @property
+    @cached_property
     def active_hour(self) -> int | None:
         """The hour of `active_at`."""
         return None if self.active_at is None else hour_of(self.active_at)
