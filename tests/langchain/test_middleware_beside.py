@@ -24,7 +24,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from tests.langchain.models import ModelFailed, ScriptedModel, texts
 from tests.langchain.test_middleware import Context, ask, call, run, weather
 from zep_memory_plugin import SessionManager
-from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepMemoryMiddleware
+from zep_memory_plugin.langchain import ZepChatMessageHistory, ZepMemoryMiddleware, with_session_memory
 
 WAYS = ["invoke", "ainvoke"]
 MODES = ["start", "end"]
@@ -190,6 +190,32 @@ def test_a_request_without_runtime_and_state_is_passed_on(sqlite_manager: Sessio
     assert passed == [request]
 
 
+def chain_tools(chain: Any, way: str) -> list[Any]:
+    """Return two tools that ask *chain*, the second one in a session of its own."""
+
+    @tool
+    def consult() -> str:
+        """Ask the chain."""
+        return chain.invoke("inner q").text
+
+    @tool
+    async def aconsult() -> str:
+        """Ask the chain."""
+        return (await chain.ainvoke("inner q")).text
+
+    @tool
+    def own() -> str:
+        """Ask the chain in another session."""
+        return chain.invoke("inner q", {"configurable": {"session_id": "own"}}).text
+
+    @tool
+    async def aown() -> str:
+        """Ask the chain in another session."""
+        return (await chain.ainvoke("inner q", {"configurable": {"session_id": "own"}})).text
+
+    return [aconsult, aown] if way == "ainvoke" else [consult, own]
+
+
 class TestAgentInATool:
     """An agent that another one calls."""
 
@@ -237,6 +263,25 @@ class TestAgentInATool:
 
         assert texts(stored(sqlite_manager, "inner")) == ["inner q", "echo inner q"] * 2
         assert len(stored(sqlite_manager)) == 6
+
+    @pytest.mark.parametrize("around", ["middleware", "chain"])
+    @pytest.mark.parametrize("way", WAYS)
+    def test_a_chain_in_its_place_does_not_write_to_the_session_either(
+        self, way: str, around: str, sqlite_manager: SessionManager
+    ) -> None:
+        inner = ScriptedModel()
+        consult, own = chain_tools(with_session_memory(inner, sqlite_manager), way)
+        calls = [{"name": used.name, "args": {}, "id": used.name} for used in (consult, own)]
+        model = ScriptedModel(script=[AIMessage("", tool_calls=[call]) for call in calls] + [AIMessage("a")])
+        memory = [ZepMemoryMiddleware(sqlite_manager)] if around == "middleware" else []
+        graph: Any = create_agent(model, [consult, own], middleware=memory)
+        graph = graph if memory else with_session_memory(graph, sqlite_manager, output_messages_key="messages")
+
+        run(graph, way, ask("q"), config=THREAD)
+
+        assert texts(stored(sqlite_manager)) == ["q", "", "echo inner q", "", "echo inner q", "a"]
+        assert texts(stored(sqlite_manager, "own")) == ["inner q", "echo inner q"]
+        assert [texts(shown) for shown in inner.shown] == [["inner q"]] * 2
 
     def test_without_another_one_around_it_has_the_session_of_the_config(self, sqlite_manager: SessionManager) -> None:
         inner = create_agent(ScriptedModel(), middleware=[ZepMemoryMiddleware(sqlite_manager)])

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+
 from .. import context
 from ..context import CurrentSession, current_session
 from ..errors import InvalidInput
 
 _NAMES = ("session_id", "user_id")
 
-_RUNTIME = "__pregel_runtime"
+REMEMBERED = "zep_memory_session"
+"""Where a run that remembers a session says so to those that are a part of it."""
+
+RUNTIME = "__pregel_runtime"
 """Where LangGraph keeps the runtime of a run, which has its context; read by key, as LangGraph may not be installed."""
 
 
@@ -42,8 +47,13 @@ def named_session(configurable: Mapping[str, Any]) -> CurrentSession | None:
     return context.session_of(session_id, configurable.get("user_id"))
 
 
+def remembering(session: Mapping[str, Any], config: RunnableConfig) -> RunnableConfig:
+    """Return *config* for what a run calls that remembers *session* itself."""
+    return {**config, "configurable": {**config.get("configurable", {}), REMEMBERED: session["session_id"]}}
+
+
 def with_context(configurable: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `configurable` of an agent's run with the session and the user that its context names instead."""
-    run = getattr(configurable.get(_RUNTIME), "context", None)
+    run = getattr(configurable.get(RUNTIME), "context", None)
     names = {key: run.get(key) if isinstance(run, Mapping) else getattr(run, key, None) for key in _NAMES}
     return {**configurable, **{key: name for key, name in names.items() if name is not None}}

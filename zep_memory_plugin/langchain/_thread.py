@@ -16,7 +16,7 @@ from ..context import user_of
 from ..errors import InvalidInput, SessionOwnedByAnotherUser, shown
 from ..models import Message
 from ..uuids import uuid_of
-from ._config import session_of, with_context
+from ._config import REMEMBERED, RUNTIME, session_of, with_context
 from ._messages import thread_of
 from ._turn import is_note
 
@@ -266,10 +266,28 @@ class RunningSessions:
             agents.add((graph, thread.session_id))
         return replace(thread, apart=apart)
 
+    def is_callers(self, session_id: str, control: object) -> bool:
+        """Tell whether an agent whose tool has called this run writes to the session."""
+        with self._lock:
+            _, agents = self._by_control.get(id(control), (control, set()))
+            return any((caller, session_id) in agents for caller in _graphs()[1])
+
+
+running = RunningSessions()
+"""Of all middlewares: an agent in a tool has another one than the agent that calls it."""
+
+
+def is_remembered(session_id: str, configurable: Mapping[str, Any]) -> bool:
+    """Tell whether a run that the one with this *configurable* is a part of remembers the session."""
+    if configurable.get(REMEMBERED) == session_id:
+        return True
+    control = getattr(configurable.get(RUNTIME), "control", None)
+    return control is not None and running.is_callers(session_id, control)
+
 
 def _graphs() -> tuple[str, list[str]]:
     """Return what LangGraph calls the graph of the run around this, and the graphs that have called its tool."""
     namespace = str(ensure_config().get("configurable", {}).get("checkpoint_ns") or "")
-    *parts, _ = namespace.split("|")
+    parts = namespace.split("|")
     callers = ["|".join(parts[:at]) for at, part in enumerate(parts) if part.startswith(_IN_TOOL)]
-    return "|".join(parts), callers
+    return "|".join(parts[:-1]), callers

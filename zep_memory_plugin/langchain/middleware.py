@@ -19,7 +19,7 @@ from ..manager import SessionManager
 from ..models import Memory, Message
 from ..types import DEFAULT_MAX_TOKENS
 from ._messages import of_thread, to_rows
-from ._thread import AgentThread, ByRun, RunningSessions, awas_blocked, is_set_back, was_blocked
+from ._thread import AgentThread, ByRun, awas_blocked, is_set_back, running, was_blocked
 from ._window import leaves_out, windowed
 
 logger = logging.getLogger(__name__)
@@ -29,10 +29,6 @@ class ZepMemoryState(AgentState[Any]):
     """The state of an agent with memory."""
 
     zep_memory: NotRequired[Annotated[dict[str, Any], PrivateStateAttr]]
-
-
-_running = RunningSessions()
-"""Of all middlewares: an agent in a tool has another one than the agent that calls it."""
 
 
 class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
@@ -155,13 +151,13 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
         """Return the thread of *state* at the start of a run."""
         before = AgentThread.of(state)
         blocked = bool(before.asked) and was_blocked()
-        return _running.entered(before.begun(state["messages"], blocked=blocked), getattr(runtime, "control", None))
+        return running.entered(before.begun(state["messages"], blocked=blocked), getattr(runtime, "control", None))
 
     # By hand: what asks a checkpointer is not a method of an object that has twins.
     async def _aentered(self, state: ZepMemoryState, runtime: Runtime[Any]) -> AgentThread:
         before = AgentThread.of(state)
         blocked = bool(before.asked) and await awas_blocked()
-        return _running.entered(before.begun(state["messages"], blocked=blocked), getattr(runtime, "control", None))
+        return running.entered(before.begun(state["messages"], blocked=blocked), getattr(runtime, "control", None))
 
     def _come_to(self, thread: AgentThread) -> AgentThread:
         """Return what *thread*, as its state has it, has come to since in this process."""

@@ -21,8 +21,9 @@ from ..core.windows import bounds
 from ..manager import SessionManager
 from ..models import Memory, Message
 from ..types import DEFAULT_MAX_TOKENS, Metadata, WindowBounds
-from ._config import named_session, session_of
+from ._config import named_session, remembering, session_of
 from ._messages import to_rows
+from ._thread import is_remembered
 from ._turn import PARSED, MessageKeys, is_command, merge
 
 SESSION_FIELDS = [
@@ -59,8 +60,10 @@ def with_session_memory(
 
     The history is what `SessionManager.prompt_memory` returns: the newest whole turns, at most *turns* of them, *limit*
     messages and *max_tokens* tokens, None being no bound, and before them, as a system message, the latest summary. It
-    never parts a tool call from its results. The items of a batch that share a
-    session are run one after another.
+    never parts a tool call from its results. The items of a batch that share a session are run one after another.
+
+    A tool of an agent is handed the session of the agent. What is called there has no memory of that session, which is
+    the agent's to write, unless the call names another.
     """
     keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key)
     return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, bounds(limit, turns, max_tokens))
@@ -72,6 +75,9 @@ class _Turn:
 
     session: dict[str, Any]
     """The arguments of a `SessionManager` that name the session and its user."""
+
+    apart: bool = False
+    """Whether another run that this one is a part of remembers the session, as when a tool of its agent has called."""
 
     input: Any = None
     """What the runnable is given: the question with the history."""
@@ -137,13 +143,15 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
 
     def _invoke(self, value: Any, run_manager: SyncRun, config: RunnableConfig, **kwargs: Any) -> Any:
         turn = _turn_of(config)
-        output = self._runnable.invoke(self._ask(turn, value), config, **kwargs)
+        inner = remembering(turn.session, config)
+        output = self._runnable.invoke(self._ask(turn, value), inner, **kwargs)
         self._store(turn, self._keys.answer(output, turn.input))
         return output
 
     async def _ainvoke(self, value: Any, run_manager: AsyncRun, config: RunnableConfig, **kwargs: Any) -> Any:
         turn = _turn_of(config)
-        output = await self._runnable.ainvoke(await self._aask(turn, value), config, **kwargs)
+        inner = remembering(turn.session, config)
+        output = await self._runnable.ainvoke(await self._aask(turn, value), inner, **kwargs)
         await self._astore(turn, self._keys.answer(output, turn.input))
         return output
 
@@ -154,7 +162,8 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
 
     def _stream(self, turn: _Turn, value: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> Iterator[Any]:
         def chunks(values: Iterator[Any], run_manager: SyncRun, config: RunnableConfig) -> Iterator[Any]:
-            yield from self._runnable.stream(self._ask(turn, next(values)), config, **kwargs)
+            inner = remembering(turn.session, config)
+            yield from self._runnable.stream(self._ask(turn, next(values)), inner, **kwargs)
 
         traced = cast("Generator[Any, None, None]", self._transform_stream_with_config(iter([value]), chunks, config))
         try:
@@ -183,7 +192,8 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
         async def chunks(
             values: AsyncIterator[Any], run_manager: AsyncRun, config: RunnableConfig
         ) -> AsyncIterator[Any]:
-            async for chunk in self._runnable.astream(await self._aask(turn, await anext(values)), config, **kwargs):
+            inner = remembering(turn.session, config)
+            async for chunk in self._runnable.astream(await self._aask(turn, await anext(values)), inner, **kwargs):
                 yield chunk
 
         traced = cast("AsyncGenerator[Any, None]", self._atransform_stream_with_config(values(), chunks, config))
@@ -301,34 +311,36 @@ class RunnableWithSessionMemory(Runnable[Any, Any]):
     def _ask(self, turn: _Turn, value: Any) -> Any:
         """Store the question that *value* asks, and return *value* with the history before it."""
         question = self._keys.turn_input(value)
-        turn.memory = self._manager.prompt_memory(**self._bounds, **turn.session)
-        turn.asked = self._manager.add_memory(
-            messages=to_rows(question.messages, self._manager.token_counter), known="append", **turn.session
-        )
+        if not turn.apart:
+            rows = to_rows(question.messages, self._manager.token_counter)
+            turn.memory = self._manager.prompt_memory(**self._bounds, **turn.session)
+            turn.asked = self._manager.add_memory(messages=rows, known="append", **turn.session)
         turn.input = self._keys.with_history(value, question, turn.before)
         return turn.input
 
     async def _aask(self, turn: _Turn, value: Any) -> Any:
         question = self._keys.turn_input(value)
-        turn.memory = await self._manager.aprompt_memory(**self._bounds, **turn.session)
-        turn.asked = await self._manager.aadd_memory(
-            messages=to_rows(question.messages, self._manager.token_counter), known="append", **turn.session
-        )
+        if not turn.apart:
+            rows = to_rows(question.messages, self._manager.token_counter)
+            turn.memory = await self._manager.aprompt_memory(**self._bounds, **turn.session)
+            turn.asked = await self._manager.aadd_memory(messages=rows, known="append", **turn.session)
         turn.input = self._keys.with_history(value, question, turn.before)
         return turn.input
 
     def _store(self, turn: _Turn, answer: list[BaseMessage], metadata: Metadata | None = None) -> None:
         """Store *answer*, if there is any; all of it is new, though a cache of the model's gives an id once more."""
-        if rows := turn.new(to_rows(answer, self._manager.token_counter, metadata)):
+        if not turn.apart and (rows := turn.new(to_rows(answer, self._manager.token_counter, metadata))):
             self._manager.add_memory(messages=rows, known="append", since_seq=turn.since_seq, **turn.session)
 
     async def _astore(self, turn: _Turn, answer: list[BaseMessage], metadata: Metadata | None = None) -> None:
-        if rows := turn.new(to_rows(answer, self._manager.token_counter, metadata)):
+        if not turn.apart and (rows := turn.new(to_rows(answer, self._manager.token_counter, metadata))):
             await self._manager.aadd_memory(messages=rows, known="append", since_seq=turn.since_seq, **turn.session)
 
 
 def _turn_of(config: RunnableConfig) -> _Turn:
-    return _Turn(asdict(session_of(config.get("configurable", {}))))
+    configurable = config.get("configurable", {})
+    session = session_of(configurable)
+    return _Turn(asdict(session), apart=is_remembered(session.session_id, configurable))
 
 
 def _by_session(configs: Sequence[RunnableConfig]) -> list[list[int]]:
