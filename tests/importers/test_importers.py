@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -247,6 +249,13 @@ def test_items_of_openai_agents_come_back_equal(
 
     assert twice(lambda: from_openai_agents(str(path))) == (5, 0)
     assert asyncio.run(ZepSession("a", manager).get_items()) == ITEMS
+
+
+def test_items_of_openai_agents_are_read_without_its_sdk() -> None:
+    """An import need not have what it costs."""
+    code = "import sys; from zep_memory_plugin.importers import from_openai_agents; sys.exit('agents' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def node(id_: str, parent: str | None, role: str, text: str | list[Any], **more: Any) -> tuple[str, dict[str, Any]]:

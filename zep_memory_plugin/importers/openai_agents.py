@@ -4,13 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .. import forms
 from ..models import Message
+from ..openai_agents.items import to_row
 from .lines import Lines, Said
 from .tables import in_utc, rows
-
-with forms.needing("openai-agents"):
-    from ..openai_agents import to_row
 
 _UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
