@@ -52,15 +52,15 @@ async def _table(run: Run, kind: Kind) -> Table:
         async with SessionManager(places[1].url) as manager:
             alone, _ = await _purged(manager)
         async with SessionManager(places[2].url) as manager:
-            before = await _written(run, manager, asyncio.create_task(asyncio.sleep(run.scale.writing)))
+            before = await written(run, manager, asyncio.create_task(asyncio.sleep(run.scale.writing)))
             purge = asyncio.create_task(_purged(manager))
-            during = await _written(run, manager, purge)
+            during = await written(run, manager, purge)
             beside, growth = await purge
     rows = run.scale.rows
     figures = [
-        _rate("zep_memory_plugin", "ours", rows / alone),
-        _rate("zep_memory_plugin, beside writers", "ours", rows / beside),
-        _rate("one bare DELETE", "limit", rows / bare),
+        rate("zep_memory_plugin", "ours", rows / alone),
+        rate("zep_memory_plugin, beside writers", "ours", rows / beside),
+        rate("one bare DELETE", "limit", rows / bare),
     ]
     goals = [
         Goal("rate to one bare DELETE", bare / alone, 0.7, at_least=True),
@@ -68,19 +68,22 @@ async def _table(run: Run, kind: Kind) -> Table:
         Goal("MiB by which the process grew", growth, LARGEST_GROWTH),
     ]
     notes = [
-        f"writers without a purge: median {_ms(before, 50)}, p99 {_ms(before, 99)}, {len(before):,} appends",
-        f"writers beside the purge: median {_ms(during, 50)}, p99 {_ms(during, 99)}, {len(during):,} appends",
+        f"writers without a purge: {tail(before)}",
+        f"writers beside the purge: {tail(during)}",
     ]
     title = f"Purge {rows:,} messages, while {run.scale.writers} writers append every {PAUSE * 1e3:.0f} ms"
     return Table("purge", title, setting(kind), "per second", figures, goals, notes=notes)
 
 
-def _rate(name: str, kind: str, value: float) -> Figure:
+def rate(name: str, kind: str, value: float) -> Figure:
+    """Return a figure of one measurement."""
     return Figure(name, kind, value, value, value)  # type: ignore[arg-type]
 
 
-def _ms(times: list[float], percent: float) -> str:
-    return f"{percentile(times, percent) * 1e3:,.2f} ms"
+def tail(times: list[float]) -> str:
+    """Say how long appends took, in the middle and at the worst."""
+    median, worst = (f"{percentile(times, percent) * 1e3:,.2f} ms" for percent in (50, 99))
+    return f"median {median}, p99 {worst}, {len(times):,} appends"
 
 
 def _copies(run: Run, kind: Kind) -> list[Place]:
@@ -113,23 +116,23 @@ def _bare_delete(place: Place) -> float:
 async def _purged(manager: SessionManager) -> tuple[float, float]:
     """Purge, and return the seconds that it took and the MiB by which the process grew."""
     await manager.alist_sessions(1)
-    sizes = [_resident()]
+    sizes = [resident()]
     start = time.perf_counter()
 
     def watch(report: PurgeReport) -> None:
-        sizes.append(_resident())
+        sizes.append(resident())
 
     await manager.apurge(timedelta(0), progress=watch)
     return time.perf_counter() - start, max(sizes) - sizes[0]
 
 
-def _resident() -> float:
+def resident() -> float:
     """Return the MiB of memory that this process holds; 0 where the system does not say."""
     status = Path("/proc/self/statm")
     return int(status.read_text().split()[1]) * 4096 / 2**20 if status.exists() else 0.0
 
 
-async def _written(run: Run, manager: SessionManager, meanwhile: "asyncio.Task[object]") -> list[float]:
+async def written(run: Run, manager: SessionManager, meanwhile: "asyncio.Task[object]") -> list[float]:
     """Let the writers append until *meanwhile* is done, and return the seconds of each append."""
     times: list[float] = []
 

@@ -37,6 +37,7 @@ OF_ALL_USERS = {
     "rebuild_search",
     "release_session",
     "release_user",
+    "retain",
     "stats",
 }
 """The methods that a manager of one user refuses."""

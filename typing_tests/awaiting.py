@@ -11,6 +11,8 @@ from zep_memory_plugin import (
     Memory,
     Message,
     PurgeReport,
+    RetentionReport,
+    RetentionRule,
     SearchResult,
     Session,
     SessionManager,
@@ -104,6 +106,9 @@ async def the_rest(manager: SessionManager) -> None:
     assert_type(await manager.asearch_sessions("Lisbon", user_id="alice", turns=2), list[SessionResult])
     assert_type(await manager.arebuild_search(), int)
     assert_type(await manager.apurge(timedelta(days=30), dry_run=True), PurgeReport)
+    rules = [RetentionRule(older_than=timedelta(days=90), since="added", user_id="alice")]
+    assert_type(await manager.aretain(rules), RetentionReport)
+    assert_type(await manager.aretain_every(timedelta(hours=1), rules, timedelta(days=7)), None)
     assert_type(await manager.apurge_every(timedelta(hours=1), timedelta(days=30), batch_size=10), None)
     assert_type(await manager.astats(), Stats)
     assert_type(await manager.aexport_memory("all.jsonl", user_id="alice"), TransferReport)

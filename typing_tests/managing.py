@@ -22,6 +22,9 @@ from zep_memory_plugin import (
     Pooler,
     PurgeProgress,
     PurgeReport,
+    RetentionProgress,
+    RetentionReport,
+    RetentionRule,
     Session,
     SessionManager,
     SessionOrder,
@@ -159,6 +162,11 @@ def purging(manager: SessionManager) -> None:
     assert_type(manager.purge(), PurgeReport)
     assert_type(manager.purge(timedelta(days=30), batch_size=10, dry_run=True, progress=progress), PurgeReport)
     assert_type(manager.purge_every(timedelta(hours=1)), None)
+    rules = (RetentionRule(older_than=timedelta(days=age), metadata={"kind": "trial"}) for age in (30, 90))
+    assert_type(manager.retain(rules, timedelta(days=7), dry_run=True), RetentionReport)
+    assert_type(manager.retain([]).purged, PurgeReport)
+    retained: RetentionProgress = print
+    assert_type(manager.retain_every(timedelta(hours=1), rules, dry_run=True, progress=retained), None)
     assert_type(manager.purge_every(timedelta(hours=1), batch_size=10, dry_run=True, progress=progress), None)
     assert_type(manager.stats(), Stats)
 

@@ -1,7 +1,7 @@
 """The session manager: every operation of the library, for blocking and for async callers."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -24,6 +24,9 @@ from .models import (
     Message,
     PurgeProgress,
     PurgeReport,
+    RetentionProgress,
+    RetentionReport,
+    RetentionRule,
     SearchResult,
     Session,
     SessionResult,
@@ -57,6 +60,7 @@ from .types import (
     TransferSource,
     TransferTarget,
 )
+from .units import Flow
 
 logger = logging.getLogger(__name__)
 
@@ -1561,16 +1565,7 @@ class SessionManager:
         interval. Ends when the manager is closed, the twin after the interval in which it was. A purge that fails, as
         where the database is away, is logged and tried again at the next interval. Other arguments as of `purge`.
         """
-        turn = core.purge.turn(interval, older_than, batch_size, dry_run, progress)
-        while not self._runner.closed:
-            pause = interval
-            try:
-                pause = self._runner.run(turn())
-            except ZepMemoryError as error:
-                if self._runner.closed:  # between two batches, which is no failure
-                    return
-                logger.warning("purge failed, next try in %s: %s", interval, error)
-            self._runner.sleep(pause.total_seconds())
+        self._in_turns("purge", interval, core.purge.turn(interval, older_than, batch_size, dry_run, progress))
 
     async def apurge_every(
         self,
@@ -1585,7 +1580,69 @@ class SessionManager:
 
         See `purge_every`.
         """
-        turn = core.purge.turn(interval, older_than, batch_size, dry_run, progress)
+        await self._ain_turns("purge", interval, core.purge.turn(interval, older_than, batch_size, dry_run, progress))
+
+    def retain(
+        self, rules: Iterable[RetentionRule], grace: timedelta = timedelta(days=30), *, dry_run: bool = False
+    ) -> RetentionReport:
+        """Soft-delete what the *rules* let expire, purge what was deleted *grace* ago, and report how much it was.
+
+        What is held stays. Works in short transactions beside readers and writers. With *dry_run* all is counted and
+        nothing changes.
+        """
+        return self._runner.run(core.retention.retain(core.retention.request(rules, grace, dry_run)))
+
+    async def aretain(
+        self, rules: Iterable[RetentionRule], grace: timedelta = timedelta(days=30), *, dry_run: bool = False
+    ) -> RetentionReport:
+        """Soft-delete what the *rules* let expire, purge what was deleted *grace* ago, and report how much it was.
+
+        See `retain`.
+        """
+        return await self._runner.arun(core.retention.retain(core.retention.request(rules, grace, dry_run)))
+
+    def retain_every(
+        self,
+        interval: timedelta,
+        rules: Iterable[RetentionRule],
+        grace: timedelta = timedelta(days=30),
+        *,
+        dry_run: bool = False,
+        progress: RetentionProgress | None = None,
+    ) -> None:
+        """Do what `retain` does now and then after every *interval*: the retention process.
+
+        On any number of machines one does so in each interval, as of `purge_every`, which need not run beside it. After
+        each turn *progress* is called with the report of it.
+        """
+        turn = core.retention.turn(interval, core.retention.request(rules, grace, dry_run), progress)
+        self._in_turns("retention", interval, turn)
+
+    async def aretain_every(
+        self,
+        interval: timedelta,
+        rules: Iterable[RetentionRule],
+        grace: timedelta = timedelta(days=30),
+        *,
+        dry_run: bool = False,
+        progress: RetentionProgress | None = None,
+    ) -> None:
+        """Do what `retain` does now and then after every *interval*: the retention process. See `retain_every`."""
+        turn = core.retention.turn(interval, core.retention.request(rules, grace, dry_run), progress)
+        await self._ain_turns("retention", interval, turn)
+
+    def _in_turns(self, what: str, interval: timedelta, turn: Callable[[], Flow[timedelta]]) -> None:
+        while not self._runner.closed:
+            pause = interval
+            try:
+                pause = self._runner.run(turn())
+            except ZepMemoryError as error:
+                if self._runner.closed:  # between two batches, which is no failure
+                    return
+                logger.warning("%s failed, next try in %s: %s", what, interval, error)
+            self._runner.sleep(pause.total_seconds())
+
+    async def _ain_turns(self, what: str, interval: timedelta, turn: Callable[[], Flow[timedelta]]) -> None:
         while not self._runner.closed:
             pause = interval
             try:
@@ -1593,5 +1650,5 @@ class SessionManager:
             except ZepMemoryError as error:
                 if self._runner.closed:  # between two batches, which is no failure
                     return
-                logger.warning("purge failed, next try in %s: %s", interval, error)
+                logger.warning("%s failed, next try in %s: %s", what, interval, error)
             await self._runner.asleep(pause.total_seconds())

@@ -24,7 +24,7 @@ from pydantic import (
 from . import rendering
 from .errors import InvalidInput, shown
 from .moments import microseconds
-from .types import LangChainModel, LlamaIndexModel, Metadata, RoleType, ToolArguments
+from .types import JsonScalar, LangChainModel, LlamaIndexModel, Metadata, RoleType, SessionOrder, ToolArguments
 
 if TYPE_CHECKING:
     from .types import Takes
@@ -375,6 +375,25 @@ class PurgeReport(_Result):
         return self.sessions + self.messages + self.summaries
 
 
+class RetentionRule(_Model):
+    """Which sessions expire: those in which nothing was said for *older_than*, or with "added" that are so old."""
+
+    older_than: Age
+    since: SessionOrder = "active"
+    user_id: str | None = Field(default=None, description="Only sessions of this user.")
+    metadata: dict[str, JsonScalar] | None = Field(default=None, description="Only sessions with these entries.")
+
+
+class RetentionReport(_Result):
+    """What a retention did, or with `dry_run` would do."""
+
+    expired: list[int] = Field(
+        description="Sessions that each rule soft-deleted; in a dry run each counts all that it matches by itself."
+    )
+    purged: Annotated[PurgeReport, _as(PurgeReport)] = Field(description="What was removed after the time of grace.")
+    dry_run: bool = False
+
+
 class TransferReport(_Result):
     """What an export wrote or an import stored, and what an import met."""
 
@@ -426,3 +445,6 @@ Titler = Callable[[list[Message]], str | Awaitable[str]] | LangChainModel | Llam
 
 PurgeProgress = Callable[[PurgeReport], None]
 """Is called after each batch of a purge with the report so far."""
+
+RetentionProgress = Callable[[RetentionReport], None]
+"""Is called after each turn of a retention process with what it did."""

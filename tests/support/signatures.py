@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from tests.support.colours import Caller
 from tests.support.messages import FIXED
-from zep_memory_plugin import Message, Session, SessionManager, Summary, User
+from zep_memory_plugin import Message, RetentionRule, Session, SessionManager, Summary, User
 from zep_memory_plugin.types import SearchOptions
 
 Parameters = dict[str, inspect.Parameter]
@@ -20,8 +20,11 @@ def _blocking_methods() -> dict[str, Callable[..., Any]]:
     return {name: method for name, method in methods.items() if f"a{name}" in methods and not name.startswith("_")}
 
 
-METHODS = {name: method for name, method in _blocking_methods().items() if name != "purge_every"}
-"""Every public method that has an async twin, by its name, but for the one that goes on until the manager is closed."""
+ENDLESS = {"purge_every", "retain_every"}
+"""The methods that go on until the manager is closed."""
+
+METHODS = {name: method for name, method in _blocking_methods().items() if name not in ENDLESS}
+"""Every public method that has an async twin, by its name, but for those that are endless."""
 
 
 def parameters_of(method: str) -> Parameters:
@@ -44,6 +47,7 @@ GOOD: dict[str, Any] = {
     "messages": [Message(role="user", content="one")],
     "new_session_id": "new",
     "older_than": timedelta(0),
+    "rules": [RetentionRule(older_than=timedelta(days=1))],
     "session": Session(session_id="a"),
     "session_id": "a",
     "session_ids": ["a"],

@@ -2,7 +2,19 @@
 
 import typer
 
-from . import databases, describing, examining, purging, searching, serving, sessions, talking, transferring, users
+from . import (
+    databases,
+    describing,
+    examining,
+    purging,
+    retaining,
+    searching,
+    serving,
+    sessions,
+    talking,
+    transferring,
+    users,
+)
 
 app = typer.Typer(
     help="Look after conversations that zep_memory_plugin keeps in a database.",
@@ -14,6 +26,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(users.app, name="users")
 app.command("search")(searching.search)
 app.command("purge")(purging.purge)
+app.command("retain")(retaining.retain)
 app.command("stats")(databases.stats)
 app.command("upgrade")(databases.upgrade)
 app.command("doctor")(examining.doctor)

@@ -126,6 +126,15 @@ def model(field: str, value: object, kind: type[M]) -> M:
     return value
 
 
+def age(field: str, value: object, until: datetime) -> datetime:
+    """Check a time of zero or more, and return the moment that lies so long before *until*."""
+    if not isinstance(value, timedelta) or value < timedelta(0):
+        raise InvalidInput(field, "is no timedelta of zero or more")
+    if value > until - datetime.min.replace(tzinfo=UTC):
+        raise InvalidInput(field, "reaches back before the year 1")
+    return until - value
+
+
 def limit(value: object, field: str = "limit") -> int | None:
     """Check a number of rows; None is no limit."""
     return None if value is None else _count(field, value)

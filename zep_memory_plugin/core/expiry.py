@@ -11,8 +11,9 @@ from ..moments import hour_of
 from ..tables import sessions
 from ..types import JsonScalar
 from ..units import Flow, Stamp
-from . import checks, holds, purge
+from . import checks, holds, leases, purge
 from . import sessions as session_rows
+from .leases import Lease
 
 _IS_LIVE = sessions.c.deleted_at.is_(None)
 
@@ -38,15 +39,20 @@ def request(older_than: timedelta, since: object, user_id: object, metadata: obj
     return Expiry(age.limit, by_activity, owner, entries, batch_size)
 
 
-def expire(wanted: Expiry, dry_run: bool) -> Flow[int]:
-    """Soft-delete what is wanted in batches, each a transaction of its own, and count the sessions."""
+def expire(wanted: Expiry, dry_run: bool, lease: Lease | None = None) -> Flow[int]:
+    """Soft-delete what is wanted in batches, each a transaction of its own, and count the sessions.
+
+    With a *lease*, that is kept with each batch, so that no other machine begins meanwhile.
+    """
     if dry_run:
         counted: int = yield units.read(_count, wanted)
         return counted
-    expired, found = 0, 1
-    while found:
-        found, deleted = yield units.write(_expire, wanted)
+    expired, since = 0, hour_of(checks.EARLIEST)
+    while (batch := (yield units.write(_expire, wanted, since))) is not None:
+        deleted, since = batch
         expired += deleted
+        if lease is not None:
+            yield units.write(leases.keep, lease)
     return expired
 
 
@@ -55,21 +61,27 @@ def _count(connection: Connection, wanted: Expiry, state: ColumnElement[bool] = 
     return int(connection.execute(query).scalar_one())
 
 
-def _expire(connection: Connection, stamp: Stamp, wanted: Expiry) -> tuple[int, int]:
-    """Soft-delete some sessions, and return how many were found and how many of them are deleted."""
+def _expire(connection: Connection, stamp: Stamp, wanted: Expiry, since: int) -> tuple[int, int] | None:
+    """Soft-delete the first sessions of the hour *since* and later ones; return how many, and where to go on.
+
+    From there on, as those that are gone, or do not match, would else be gone past once more with every batch.
+    """
     if stamp.attempt > 1 and (before := _count(connection, wanted, sessions.c.deleted_at == stamp.now)):
-        return before, before  # by an attempt whose answer was lost
+        return before, since  # by an attempt whose answer was lost
     is_wanted = _is_wanted(connection, wanted)
-    first = select(sessions.c.session_id).where(is_wanted).order_by(sessions.c.active_hour).limit(wanted.batch_size)
-    found = connection.execute(first).scalars().all()
-    still = select(sessions.c.session_id).where(sessions.c.session_id.in_(found), is_wanted)
+    first = select(sessions.c.session_id, sessions.c.active_hour).where(is_wanted, sessions.c.active_hour >= since)
+    found = connection.execute(first.order_by(sessions.c.active_hour).limit(wanted.batch_size)).all()
+    if not found:
+        return None
+    ids = [row.session_id for row in found]
+    still = select(sessions.c.session_id).where(sessions.c.session_id.in_(ids), is_wanted)
     locked = connection.execute(still.order_by(sessions.c.session_id).with_for_update()).scalars().all()
     # Somebody may have held one while its row was waited for: now that all are locked, that shows.
     free = select(sessions.c.session_id).where(sessions.c.session_id.in_(locked), holds.is_free(sessions.c.session_id))
     expired = connection.execute(free).scalars().all()
     if expired:
         session_rows.soft_delete(connection, stamp, expired)
-    return len(found), len(expired)
+    return len(expired), found[-1].active_hour
 
 
 def _is_wanted(connection: Connection, wanted: Expiry, state: ColumnElement[bool] = _IS_LIVE) -> ColumnElement[bool]:

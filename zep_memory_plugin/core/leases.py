@@ -4,15 +4,18 @@ Who is ahead by its clock takes a lease too soon, which does no harm; one that w
 of a clock that is wrong, and nobody's. So a lease that its holder never ends, as it crashed, is free after a while.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, or_, select, update
 
+from .. import units
 from ..databases import database_of
+from ..errors import InvalidInput
 from ..tables import leases
-from ..units import Stamp
+from ..units import Flow, Stamp
 
 WHILE_AT_WORK = timedelta(minutes=10)
 """How long a lease is taken for, and again with each step of the work."""
@@ -45,3 +48,20 @@ def keep(connection: Connection, stamp: Stamp, lease: Lease, until: datetime | N
     """Keep *lease* for another while, or *until* a moment, if nobody else has taken it."""
     held = (leases.c.name == lease.name, leases.c.holder == lease.holder)
     connection.execute(update(leases).where(*held).values(until=until or stamp.now + WHILE_AT_WORK))
+
+
+def check_interval(interval: timedelta) -> None:
+    """Make sure that work can be done once in an *interval*."""
+    if not isinstance(interval, timedelta) or interval <= timedelta(0):
+        raise InvalidInput("interval", "is no timedelta of more than zero")
+
+
+def in_turn(lease: Lease, work: Callable[[], Flow[object]]) -> Flow[timedelta]:
+    """Do *work*, unless another machine has done so within the interval, and return after what time to ask again."""
+    started_at = datetime.now(UTC)
+    until: datetime | None = yield units.write(take, lease)
+    if until is not None:
+        return min(lease.interval, max(until - started_at, timedelta(0)))
+    yield from work()
+    yield units.write(keep, lease, started_at + lease.interval)
+    return lease.interval

@@ -54,22 +54,19 @@ class PurgeRequest:
     """The moment up to which deleted rows go."""
 
 
-def request(older_than: timedelta, batch_size: int, dry_run: bool, progress: PurgeProgress | None) -> PurgeRequest:
+def request(
+    older_than: timedelta,
+    batch_size: int,
+    dry_run: bool,
+    progress: PurgeProgress | None,
+    lease: Lease | None = None,
+) -> PurgeRequest:
     """Check what is to be purged."""
-    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
-        raise InvalidInput("older_than", "is no timedelta of zero or more")
     if checks.positive("batch_size", batch_size) > LARGEST_PURGE_BATCH:
         raise InvalidInput("batch_size", f"is {batch_size}; allowed are 1 to {LARGEST_PURGE_BATCH}")
-    wanted = PurgeRequest(older_than, batch_size, dry_run, progress)
-    if older_than > wanted.started_at - datetime.min.replace(tzinfo=UTC):
-        raise InvalidInput("older_than", "reaches back before the year 1")
-    wanted.limit = wanted.started_at - older_than
+    wanted = PurgeRequest(older_than, batch_size, dry_run, progress, lease)
+    wanted.limit = checks.age("older_than", older_than, wanted.started_at)
     return wanted
-
-
-def _check_interval(interval: timedelta) -> None:
-    if not isinstance(interval, timedelta) or interval <= timedelta(0):
-        raise InvalidInput("interval", "is no timedelta of more than zero")
 
 
 def purge(wanted: PurgeRequest) -> Flow[PurgeReport]:
@@ -110,20 +107,10 @@ def turn(
 
     It tells after what time to do it again. Purges of another age or purpose are done beside each other.
     """
-    _check_interval(interval)
+    leases.check_interval(interval)
     request(older_than, batch_size, dry_run, progress)
     lease = Lease(f"{'dry run' if dry_run else 'purge'} older than {older_than}", interval)
-    return lambda: _in_turn(request(older_than, batch_size, dry_run, progress), lease)
-
-
-def _in_turn(wanted: PurgeRequest, lease: Lease) -> Flow[timedelta]:
-    until: datetime | None = yield units.write(leases.take, lease)
-    if until is not None:
-        return min(lease.interval, max(until - wanted.started_at, timedelta(0)))
-    wanted.lease = lease
-    yield from purge(wanted)
-    yield units.write(leases.keep, lease, wanted.started_at + lease.interval)
-    return lease.interval
+    return lambda: leases.in_turn(lease, lambda: purge(request(older_than, batch_size, dry_run, progress, lease)))
 
 
 def reclaim() -> Flow[Sequence[str]]:
