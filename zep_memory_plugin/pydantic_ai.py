@@ -184,6 +184,8 @@ class ZepConversationStore(ConversationStore):
     async def _conversation_of(self, entry_id: str) -> str:
         if isinstance(entry_id, _EntryId):
             return entry_id.conversation_id
+        if entry_id == "":  # which no entry has, and no message either
+            raise MessageNotFound(None, entry_id)
         return (await self._manager.afind_session(entry_id, user_id=user_of(None))).session_id
 
 

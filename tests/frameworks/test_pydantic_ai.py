@@ -402,7 +402,7 @@ def test_usage_and_deferred_calls_are_kept(store: Store) -> None:
 def test_an_entry_that_nobody_has_is_not_found(store: Store) -> None:
     saved(store, said("one"))
 
-    for missing in ("00000000-0000-7000-8000-000000000000", "no uuid"):
+    for missing in ("00000000-0000-7000-8000-000000000000", "no uuid", ""):
         with pytest.raises(LookupError):
             run(store.read_entry(missing))
         with pytest.raises(LookupError):

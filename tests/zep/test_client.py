@@ -50,6 +50,33 @@ def test_every_row_holds_over_http(sqlite_url: str) -> None:
         assert judged(url) == dict.fromkeys(ROWS)
 
 
+USED = """
+import asyncio, sys
+from zep_memory_plugin.zep import Memory, Message, ZepClient
+
+said = Memory(messages=[Message(role="human", content="hi")])
+
+async def use(url):
+    async with ZepClient(url) as client:
+        await client.memory.aadd_memory("a", said)
+        client.memory.add_memory("a", said)
+
+for url in sys.argv[1:]:
+    with ZepClient(url) as client:
+        client.memory.add_memory("a", said)
+    asyncio.run(use(url))
+"""
+
+
+def test_a_client_that_is_closed_leaves_nothing_open(sqlite_url: str) -> None:
+    """Neither a loop nor a socket, of which Python tells when it is asked to."""
+    with served(sqlite_url) as (url, _):
+        command = [sys.executable, "-W", "always::ResourceWarning", "-c", USED, sqlite_url, url]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_manager_that_is_given_is_asked_and_stays_open(database_url: str) -> None:
     with SessionManager(database_url) as manager:
         with ZepClient(manager) as client:

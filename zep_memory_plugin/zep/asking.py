@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -76,7 +77,14 @@ class InProcess(httpx.BaseTransport):
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="zep-client", daemon=True).start()
+        self._closed = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="zep-client", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        """Answer until this is closed, and leave nothing of the loop behind."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._closed.wait())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer of the application."""
@@ -88,8 +96,10 @@ class InProcess(httpx.BaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
 
     def close(self) -> None:
-        """End the thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """End the thread and its loop."""
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._closed.set)
+        self._thread.join()
 
 
 def part(value: str, name: str = "session_id") -> str:

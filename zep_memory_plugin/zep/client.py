@@ -84,7 +84,8 @@ class ZepClient:
             self._owned.close()
 
     async def aclose(self) -> None:
-        """Close what async callers use, and a database that was opened here."""
+        """Close what callers of both colours use, and a database that was opened here."""
         await self.aclient.aclose()
+        self.client.close()
         if self._owned:
             await self._owned.aclose()
