@@ -93,7 +93,7 @@ def _documented_assignments(module: ModuleType) -> set[str]:
 
 
 DOCUMENTED = _documented_assignments(types) | _documented_assignments(models)
-_NAMED = {*vars(types), "BeforeStore", "PurgeProgress", "RetentionProgress", "Summarizer"}
+_NAMED = {*vars(types), "BeforeStore", "ChangeState", "PurgeProgress", "RetentionProgress", "Summarizer"}
 _NAMED -= {"SearchOptions", "SearchRefinements", "WindowBounds"}  # which are classes
 TYPES = sorted(_NAMED & set(zep_memory_plugin.__all__))
 

@@ -37,6 +37,7 @@ BAD: dict[str, list[Any]] = {
     "chunk_size": [*BAD_NUMBERS, None, 0],
     "content": BAD_TEXTS,
     "context": [*BAD_NUMBERS, 101],
+    "change": [None, 5, "{}"],
     "cursor": BAD_NUMBERS,
     "days": [*BAD_NUMBERS, None, 0, 3_661],
     "end_date": BAD_MOMENTS,

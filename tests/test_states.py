@@ -15,6 +15,7 @@ from zep_memory_plugin import (
     SessionChanged,
     SessionNotFound,
     SessionOwnedByAnotherUser,
+    State,
     StateChanged,
     User,
     UserNotFound,
@@ -103,6 +104,39 @@ def test_the_state_of_a_user_has_a_revision_of_its_own(memory: Caller) -> None:
     assert memory.get_user_state("alice").content == "2"
 
 
+@pytest.mark.parametrize("whose", ["session", "user"])
+def test_a_change_is_made_again_where_somebody_else_wrote_meanwhile(whose: str, memory: Caller) -> None:
+    """Each change is made of what the one before it came to."""
+    of_session = whose == "session"
+    memory.add_memory("a", said("one"), user_id="a")
+    others = ["2", "1"]
+    seen: list[str | None] = []
+
+    def write(text: str) -> None:
+        (memory.manager.set_state if of_session else memory.manager.set_user_state)("a", text)
+
+    def add_three(state: State | None) -> str:
+        seen.append(state and state.content)
+        if others:
+            write(others.pop())
+        return f"[{seen[-1] or 0}, 3]"
+
+    changed = (memory.change_state if of_session else memory.change_user_state)("a", add_three)
+
+    assert seen == [None, "1", "2"]
+    assert (changed.content, changed.revision) == ("[2, 3]", 3)
+
+
+@pytest.mark.parametrize("wrong", ["{", None, 1, "\ud800"], ids=["no JSON", "None", "a number", "a surrogate"])
+def test_a_change_into_what_is_no_json_changes_nothing(wrong: Any, memory: Caller) -> None:
+    memory.add_memory("a", said("one"), state="1")
+
+    with pytest.raises(InvalidInput):
+        memory.change_state("a", lambda state: wrong)
+
+    assert memory.get_state("a").content == "1"
+
+
 def test_who_is_not_there_has_no_state(memory: Caller) -> None:
     memory.add_memory("a", said("x"), state="1")
     memory.delete_session("a")
@@ -112,6 +146,8 @@ def test_who_is_not_there_has_no_state(memory: Caller) -> None:
             memory.get_state(session_id)
         with pytest.raises(SessionNotFound):
             memory.set_state(session_id, "1")
+        with pytest.raises(SessionNotFound):
+            memory.change_state(session_id, lambda state: "1")
     with pytest.raises(UserNotFound):
         memory.get_user_state("nobody")
     with pytest.raises(UserNotFound):

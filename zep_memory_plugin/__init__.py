@@ -24,6 +24,7 @@ from .manager import SessionManager
 from .models import (
     BeforeStore,
     Branch,
+    ChangeState,
     Explanation,
     Hold,
     Memory,
@@ -76,6 +77,7 @@ __all__ = [
     "DEFAULT_MAX_TOKENS",
     "BeforeStore",
     "Branch",
+    "ChangeState",
     "Conflict",
     "CurrentSession",
     "DatabaseUnavailable",

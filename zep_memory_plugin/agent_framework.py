@@ -8,10 +8,10 @@ from uuid import UUID
 from . import forms
 from .context import current_session, scope_of, user_of
 from .core.windows import bounds
-from .errors import SessionNotFound, StateChanged
+from .errors import SessionNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
-from .models import Message, ToolCall
+from .models import Message, State, ToolCall
 from .types import DEFAULT_MAX_TOKENS
 
 with forms.needing("agent-framework-core"):
@@ -33,9 +33,9 @@ class ZepHistoryProvider(HistoryProvider):
 
     With neither nothing is read or stored. New sessions belong to *user_id*, else to the user of `use_session`. What
     `SessionManager.prompt_memory` returns is read: the newest whole turns, at most *turns* of them, *limit* messages
-    and *max_tokens* tokens, None being no bound, and before them, as a system message, the latest summary. A
-    message with an id that comes again, unchanged,
-    is stored once. *flags* are those of `HistoryProvider`: `load_messages`, `store_inputs`, `store_outputs` …
+    and *max_tokens* tokens, None being no bound, and before them, as a system message, the latest summary. A message
+    with an id that comes again, unchanged, is stored once. *flags* are those of `HistoryProvider`: `load_messages`,
+    `store_inputs`, `store_outputs` …
     """
 
     def __init__(
@@ -134,17 +134,14 @@ class ZepSessionStore:
 
     async def _put(self, session_id: str, part: Json) -> None:
         user_id = user_of(self._user_id)
-        while True:
-            try:
-                stored = await self._manager.aget_state(session_id, user_id=user_id)
-                text, revision = forms.with_state(stored, FORM.name, part), forms.revision_of(stored)
-                await self._manager.aset_state(session_id, text, user_id=user_id, expected_revision=revision)
-            except StateChanged:
-                continue
-            except SessionNotFound:
-                text = forms.with_state(None, FORM.name, part)
-                await self._manager.aadd_memory(session_id, [], user_id=user_id, state=text)
-            return
+
+        def change(state: State | None) -> str:
+            return forms.with_state(state, FORM.name, part)
+
+        try:
+            await self._manager.achange_state(session_id, change, user_id=user_id)
+        except SessionNotFound:
+            await self._manager.aadd_memory(session_id, [], user_id=user_id, state=change(None))
 
 
 def _named(session_id: str | None) -> str | None:

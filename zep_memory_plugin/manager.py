@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import core, tenants
 from .errors import ZepMemoryError
-from .flows import application, asking, chores, searching, writing
+from .flows import application, asking, chores, searching, states, writing
 from .models import (
     BeforeStore,
     Branch,
+    ChangeState,
     Hold,
     Memory,
     Message,
@@ -763,6 +764,22 @@ class SessionManager:
         """Set the state of a session, JSON text of at most 1 MiB, and return it. See `set_state`."""
         return await self._runner.awrite(core.states.set_of_session, session_id, state, user_id, expected_revision)
 
+    def change_state(self, session_id: str, change: ChangeState, *, user_id: str | None = None) -> State:
+        """Set the state of a session to what *change* returns, and return it.
+
+        *change* is a function from the state as it is, or None, to the new JSON text. Where somebody else writes the
+        state meanwhile it is called again, with what that one wrote, so that nobody's change is lost.
+
+        Raises:
+            SessionNotFound: there is none, or it is deleted.
+            InvalidInput: what *change* returns is no JSON text of at most 1 MiB.
+        """
+        return self._runner.run(states.change_of_session(session_id, change, user_id))
+
+    async def achange_state(self, session_id: str, change: ChangeState, *, user_id: str | None = None) -> State:
+        """Set the state of a session to what *change* returns, and return it. See `change_state`."""
+        return await self._runner.arun(states.change_of_session(session_id, change, user_id))
+
     def get_user_state(self, user_id: str) -> State | None:
         """Return the state of a user, or None where they have none.
 
@@ -787,6 +804,22 @@ class SessionManager:
     async def aset_user_state(self, user_id: str, state: str, *, expected_revision: int | None = None) -> State:
         """Set the state of a user and return it. See `set_state`. See `set_user_state`."""
         return await self._runner.awrite(core.states.set_of_user, user_id, state, expected_revision)
+
+    def change_user_state(self, user_id: str, change: ChangeState) -> State:
+        """Set the state of a user to what *change* returns, and return it. See `change_state`.
+
+        Raises:
+            UserNotFound: there is none.
+            InvalidInput: what *change* returns is no JSON text of at most 1 MiB.
+        """
+        return self._runner.run(states.change_of_user(user_id, change))
+
+    async def achange_user_state(self, user_id: str, change: ChangeState) -> State:
+        """Set the state of a user to what *change* returns, and return it. See `change_state`.
+
+        See `change_user_state`.
+        """
+        return await self._runner.arun(states.change_of_user(user_id, change))
 
     def clear_memory(self, session_id: str, *, user_id: str | None = None) -> None:
         """Soft-delete all messages and summaries of a session, and keep the session.

@@ -448,3 +448,6 @@ PurgeProgress = Callable[[PurgeReport], None]
 
 RetentionProgress = Callable[[RetentionReport], None]
 """Is called after each turn of a retention process with what it did."""
+
+ChangeState = Callable[[State | None], str]
+"""Returns the new text of a state, from what it is or None; may be called several times."""

@@ -42,6 +42,7 @@ def is_optional(parameter: inspect.Parameter) -> bool:
 
 
 GOOD: dict[str, Any] = {
+    "change": lambda state: '{"kept": 1}',
     "max_tokens": 1_000,
     "message": Message(role="user", content="one"),
     "messages": [Message(role="user", content="one")],

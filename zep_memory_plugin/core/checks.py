@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from .. import uuids
 from ..errors import InvalidInput, shown
-from ..models import BeforeStore
+from ..models import BeforeStore, ChangeState
 from ..moments import moment_of
 from ..types import JsonScalar, KnownRule, MessageStatus, RoleType, SessionOrder, TokenCounter
 from . import jsontext
@@ -253,6 +253,15 @@ def before_store(value: BeforeStore | None) -> BeforeStore | None:
     if value is not None and not callable(value):
         raise InvalidInput(
             "before_store", f"is {_type(value)}; give a function from a session id and messages to messages"
+        )
+    return value
+
+
+def change(value: ChangeState) -> ChangeState:
+    """Check a function of the application that says what becomes of a state."""
+    if inspect.iscoroutinefunction(value) or not callable(value):
+        raise InvalidInput(
+            "change", f"is {_type(value)}; give a function from a state, or None, to text that does not await"
         )
     return value
 
