@@ -48,6 +48,7 @@ async def sessions(manager: SessionManager) -> None:
     assert_type(await manager.alist_holds(), list[Hold])
     assert_type(await manager.arestore_session("a", user_id="alice"), Session)
     assert_type(await manager.alist_sessions(10, 0, user_id="alice", metadata={"paid": True}), list[Session])
+    assert_type(manager.afollow("a", after_seq=0), AsyncIterator[Message])
     assert_type(manager.alist_all_sessions(10, metadata={"seats": 2}), AsyncIterator[list[Session]])
     async for chunk in manager.alist_all_sessions():
         assert_type(chunk, list[Session])
@@ -63,6 +64,8 @@ async def memory(manager: SessionManager) -> None:
     assert_type(await manager.aset_state("a", "{}", user_id="alice", expected_revision=0), State)
     assert_type(await manager.aget_user_state("alice"), State | None)
     assert_type(await manager.aset_user_state("alice", "{}", expected_revision=0), State)
+    assert_type(await manager.achange_state("a", lambda state: "{}", user_id="alice"), State)
+    assert_type(await manager.achange_user_state("alice", lambda state: "{}"), State)
     assert_type(await manager.areplace_memory("a", [], user_id="alice", status="active"), list[Message])
     assert_type(await manager.aget_memory("a", lastn=5, user_id="alice"), Memory)
     assert_type(await manager.aclear_memory("a", user_id="alice"), None)
@@ -78,6 +81,7 @@ async def messages(manager: SessionManager, uuid: UUID) -> None:
         await manager.alast_messages("a", 10, turns=4, max_tokens=100, whole_turns=True, until_seq=9), list[Message]
     )
     assert_type(await manager.aprompt_memory("a", 4000, limit=40, turns=20, until_seq=9, user_id="alice"), Memory)
+    assert_type(await manager.aprompt_messages("a", 4000, turns=20, user_id="alice"), list[Message])
     assert_type(await manager.aget_message("a", uuid, user_id="alice"), Message)
     assert_type(await manager.aupdate_message("a", str(uuid), metadata={"a": 1}, user_id="alice"), Message)
     assert_type(await manager.adelete_messages("a", [uuid, str(uuid)], user_id="alice"), None)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from zep_memory_plugin import (
     DEFAULT_MAX_TOKENS,
     Branch,
+    ChangeState,
     CurrentSession,
     Durability,
     Hold,
@@ -59,6 +60,10 @@ with SessionManager("sqlite://", message_window=20, durability=durability, poole
 assert_type(manager.token_counter, TokenCounter)
 assert_type(manager.flush(), None)
 assert_type(manager.close(), None)
+
+
+def changed(state: State | None) -> str:
+    return "{}" if state is None else state.content
 
 
 def lend(manager: SessionManager, connection: LentConnection) -> None:
@@ -113,6 +118,9 @@ def memory(manager: SessionManager) -> None:
     assert_type(manager.set_state("a", "{}", user_id="alice", expected_revision=0), State)
     assert_type(manager.get_user_state("alice"), State | None)
     assert_type(manager.set_user_state("alice", "{}", expected_revision=0).revision, int)
+    change: ChangeState = changed
+    assert_type(manager.change_state("a", change, user_id="alice"), State)
+    assert_type(manager.change_user_state("alice", lambda state: "{}" if state is None else state.content), State)
     assert_type(manager.replace_memory("a", [], user_id="alice", status="active", expected_revision=3), list[Message])
     assert_type(manager.get_memory("a", lastn=5, max_tokens=4000, user_id="alice"), Memory)
     assert_type(manager.clear_memory("a", user_id="alice"), None)
@@ -131,6 +139,8 @@ def messages(manager: SessionManager, uuid: UUID) -> None:
     assert_type(newest, list[Message])
     assert_type(manager.last_messages("a", 10, turns=4, max_tokens=100), list[Message])
     assert_type(manager.prompt_memory("a", 4000, limit=40, turns=20, until_seq=9, user_id="alice"), Memory)
+    messages = manager.prompt_messages("a", 4000, limit=40, turns=20, until_seq=9, user_id="alice")
+    assert_type(messages, list[Message])
     assert_type(manager.get_message("a", uuid, user_id="alice"), Message)
     assert_type(manager.update_message("a", str(uuid), metadata={"a": 1}, content="two", user_id="alice"), Message)
     assert_type(manager.delete_messages("a", [uuid, str(uuid)], user_id="alice"), None)
@@ -161,6 +171,7 @@ def purging(manager: SessionManager) -> None:
     progress: PurgeProgress = show
     assert_type(manager.purge(), PurgeReport)
     assert_type(manager.purge(timedelta(days=30), batch_size=10, dry_run=True, progress=progress), PurgeReport)
+    assert_type(manager.follow("a", 0, interval=timedelta(seconds=1), user_id="alice"), Iterator[Message])
     assert_type(manager.purge_every(timedelta(hours=1)), None)
     rules = (RetentionRule(older_than=timedelta(days=age), metadata={"kind": "trial"}) for age in (30, 90))
     assert_type(manager.retain(rules, timedelta(days=7), dry_run=True), RetentionReport)

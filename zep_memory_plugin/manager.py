@@ -989,6 +989,71 @@ class SessionManager:
         """Return the messages of a session in order. See `list_messages`."""
         return await self._runner.aread(core.messages.listed, session_id, limit, cursor, deleted, user_id)
 
+    def follow(
+        self,
+        session_id: str,
+        after_seq: int | None = None,
+        *,
+        interval: timedelta = timedelta(milliseconds=500),
+        user_id: str | None = None,
+    ) -> Iterator[Message]:
+        """Yield the messages of a session as they are stored, by whatever process: in order, each once, none missed.
+
+        Begins after the seq *after_seq*, 0 being before the first message, by default after the newest one that is
+        stored when the first one is asked for. Whoever was interrupted goes on after the `seq` of the last one that
+        came. What is said on another branch comes as well; what is edited or deleted does not come again, and what
+        `replace_memory` puts into the place of all others comes whole.
+
+        Looks after every *interval*, by one statement that reads what is new. Ends when the manager is closed, the twin
+        after the interval in which it was.
+
+        Raises:
+            SessionOwnedByAnotherUser: it is another's than of *user_id*, also where it becomes so meanwhile.
+        """
+        core.leases.check_interval(interval)
+        seq = core.checks.limit(after_seq, "after_seq")
+        if seq is None:
+            seq = self._newest_seq(session_id, user_id)
+        while not self._runner.closed:
+            new = self.list_messages(session_id, core.messages.FOLLOWED_AT_ONCE, seq, user_id=user_id)
+            for message in new:
+                seq = message.seq or seq
+                yield message
+            if len(new) < core.messages.FOLLOWED_AT_ONCE:
+                self._runner.sleep(interval.total_seconds())
+
+    async def afollow(
+        self,
+        session_id: str,
+        after_seq: int | None = None,
+        *,
+        interval: timedelta = timedelta(milliseconds=500),
+        user_id: str | None = None,
+    ) -> AsyncIterator[Message]:
+        """Yield the messages of a session as they are stored, by whatever process: in order, each once, none missed.
+
+        See `follow`.
+        """
+        core.leases.check_interval(interval)
+        seq = core.checks.limit(after_seq, "after_seq")
+        if seq is None:
+            seq = await self._anewest_seq(session_id, user_id)
+        while not self._runner.closed:
+            new = await self.alist_messages(session_id, core.messages.FOLLOWED_AT_ONCE, seq, user_id=user_id)
+            for message in new:
+                seq = message.seq or seq
+                yield message
+            if len(new) < core.messages.FOLLOWED_AT_ONCE:
+                await self._runner.asleep(interval.total_seconds())
+
+    def _newest_seq(self, session_id: str, user_id: str | None) -> int:
+        newest = self.last_messages(session_id, 1, user_id=user_id)
+        return newest[0].seq or 0 if newest else 0
+
+    async def _anewest_seq(self, session_id: str, user_id: str | None) -> int:
+        newest = await self.alast_messages(session_id, 1, user_id=user_id)
+        return newest[0].seq or 0 if newest else 0
+
     def last_messages(
         self,
         session_id: str,

@@ -41,6 +41,9 @@ WRITTEN = (
 COLUMNS = tuple(messages.c[name] for name in (*WRITTEN, "seq", "created_at", "updated_at", "metadata"))
 """What a message is read as, in the order in which `read_one` takes it."""
 
+FOLLOWED_AT_ONCE = 100
+"""Messages that who follows a session reads with one statement."""
+
 _TEXTS = ("role", "role_type", "name", "content", "tool_call_id", "native_format", "native")
 
 _LIVE = messages.c.deleted_at.is_(None)
