@@ -85,6 +85,7 @@ BAD: dict[str, list[Any]] = {
     "user_id": BAD_IDS,
     "uuid": BAD_UUIDS,
     "uuids": [None, 5, str(FIXED), *([FIXED, bad] for bad in BAD_UUIDS)],
+    "words": [5, "text", b"text", [5], [""], ["a"] * 101],
     "where": [5, "$.a", ["$.a"], {"json_path": "$.a"}, {"jsonpath": "$.a ? (@ == "}, {"and": {}}],
 }
 """For each parameter, values that are refused; None is none of them where a signature has it as its default."""

@@ -26,6 +26,8 @@ from zep_memory_plugin import (
 )
 
 OF_ALL_USERS = {
+    "apply_ledger",
+    "export_ledger",
     "hold_session",
     "hold_user",
     "import_memory",
@@ -39,6 +41,7 @@ OF_ALL_USERS = {
     "release_user",
     "retain",
     "stats",
+    "verify_erased",
 }
 """The methods that a manager of one user refuses."""
 

@@ -7,7 +7,10 @@ from uuid import UUID
 
 from zep_memory_plugin import (
     Branch,
+    ErasureCheck,
+    ErasureReceipt,
     Hold,
+    LedgerReport,
     Memory,
     Message,
     PurgeReport,
@@ -100,6 +103,10 @@ async def users(manager: SessionManager) -> None:
     assert_type(await manager.aget_user("alice"), User)
     assert_type(await manager.aupdate_user(User(user_id="alice", email="a@example.org")), User)
     assert_type(await manager.adelete_user("alice"), None)
+    assert_type(await manager.aerase_user("alice"), ErasureReceipt)
+    assert_type(await manager.averify_erased("alice"), ErasureCheck)
+    assert_type(await manager.aexport_ledger("erasures.jsonl"), int)
+    assert_type(await manager.aapply_ledger(), LedgerReport)
     assert_type(await manager.alist_users(10, 0, metadata={"plan": "paid"}), list[User])
     assert_type(manager.alist_all_users(10), AsyncIterator[list[User]])
     assert_type(await manager.aget_user_sessions("alice", 10, 0), list[Session])

@@ -14,8 +14,11 @@ from zep_memory_plugin import (
     ChangeState,
     CurrentSession,
     Durability,
+    ErasureCheck,
+    ErasureReceipt,
     Hold,
     KnownRule,
+    LedgerReport,
     LentConnection,
     Memory,
     Message,
@@ -159,6 +162,12 @@ def users(manager: SessionManager) -> None:
     assert_type(manager.get_user("alice"), User)
     assert_type(manager.update_user(User(user_id="alice", email="a@example.org")), User)
     assert_type(manager.delete_user("alice"), None)
+    receipt: ErasureReceipt = manager.erase_user("alice")
+    assert_type(receipt.digests, dict[str, str])
+    check: ErasureCheck = manager.verify_erased("alice", words=["Lima"])
+    assert_type(check.is_erased, bool)
+    assert_type(manager.export_ledger("erasures.jsonl"), int)
+    assert_type(manager.apply_ledger("erasures.jsonl"), LedgerReport)
     assert_type(manager.list_users(10, 0, metadata={"plan": "paid"}), list[User])
     assert_type(manager.list_all_users(10, metadata=None), Iterator[list[User]])
     assert_type(manager.get_user_sessions("alice", 10, 0), list[Session])

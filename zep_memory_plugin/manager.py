@@ -20,7 +20,10 @@ from .models import (
     BeforeStore,
     Branch,
     ChangeState,
+    ErasureCheck,
+    ErasureReceipt,
     Hold,
+    LedgerReport,
     Memory,
     Message,
     PurgeProgress,
@@ -1470,21 +1473,88 @@ class SessionManager:
         """
         return await self._runner.awrite(core.users.merge, user)
 
-    def delete_user(self, user_id: str) -> None:
+    def erase_user(self, user_id: str) -> ErasureReceipt:
         """Erase a user and all sessions of theirs, soft-deleted ones too, with everything in them, at once.
+
+        The receipt has counts and digests of what went, and no word of it. The ledger has it from then on, so that
+        neither `import_memory` nor, with `apply_ledger`, a backup brings back what the user had until then. Who comes
+        back begins anew.
 
         Raises:
             Held: they are held, or a session of theirs is.
             UserNotFound: there is none.
         """
-        self._runner.run(writing.delete_user(user_id))
+        return self._runner.run(writing.erase_user(user_id))
 
-    async def adelete_user(self, user_id: str) -> None:
+    async def aerase_user(self, user_id: str) -> ErasureReceipt:
         """Erase a user and all sessions of theirs, soft-deleted ones too, with everything in them, at once.
 
-        See `delete_user`.
+        See `erase_user`.
         """
-        await self._runner.arun(writing.delete_user(user_id))
+        return await self._runner.arun(writing.erase_user(user_id))
+
+    def delete_user(self, user_id: str) -> None:
+        """Do what `erase_user` does, under the name that Zep has for it."""
+        self.erase_user(user_id)
+
+    async def adelete_user(self, user_id: str) -> None:
+        """Do what `erase_user` does, under the name that Zep has for it. See `delete_user`."""
+        await self.aerase_user(user_id)
+
+    def verify_erased(self, user_id: str, *, words: Iterable[str] = ()) -> ErasureCheck:
+        """Look for what is left of a user whom `erase_user` has erased: in tables, the index, files and statistics.
+
+        Looks for their id, and for *words* that were theirs, such as ids of sessions or what they said. Everything is
+        read, and of an SQLite file a copy is made meanwhile, so that it takes a while.
+        """
+        return self._runner.read(core.leftovers.found, user_id, words)
+
+    async def averify_erased(self, user_id: str, *, words: Iterable[str] = ()) -> ErasureCheck:
+        """Look for what is left of a user whom `erase_user` has erased: in tables, the index, files and statistics.
+
+        See `verify_erased`.
+        """
+        return await self._runner.aread(core.leftovers.found, user_id, words)
+
+    def export_ledger(self, target: TransferTarget) -> int:
+        """Write the ledger of erasures to *target*, a path or a file that is open for bytes, and count its entries.
+
+        It is kept apart from backups: `apply_ledger` reads it after one is restored.
+        """
+        from . import transfer
+
+        return self._runner.run(transfer.export_ledger(target))
+
+    async def aexport_ledger(self, target: TransferTarget) -> int:
+        """Write the ledger of erasures to *target*, a path or a file that is open for bytes, and count its entries.
+
+        See `export_ledger`.
+        """
+        from . import transfer
+
+        return await self._runner.arun(transfer.export_ledger(target))
+
+    def apply_ledger(self, source: TransferSource | None = None) -> LedgerReport:
+        """Erase again who is in the ledger, with the entries of *source*, which `export_ledger` has written.
+
+        Of each, the user and sessions that were created until the moment of their erasure go; newer ones are of who
+        came back, and stay. To do it twice changes nothing.
+
+        Raises:
+            InvalidInput: *source* is no ledger, or a line of it is not accepted; nothing is erased.
+        """
+        from . import transfer
+
+        return self._runner.run(transfer.apply_ledger(source))
+
+    async def aapply_ledger(self, source: TransferSource | None = None) -> LedgerReport:
+        """Erase again who is in the ledger, with the entries of *source*, which `export_ledger` has written.
+
+        See `apply_ledger`.
+        """
+        from . import transfer
+
+        return await self._runner.arun(transfer.apply_ledger(source))
 
     def list_users(
         self, limit: int | None = None, cursor: int | None = None, *, metadata: dict[str, JsonScalar] | None = None

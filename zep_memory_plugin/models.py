@@ -394,6 +394,48 @@ class RetentionReport(_Result):
     dry_run: bool = False
 
 
+class ErasureReceipt(_Result):
+    """What an erasure removed, without a word of it: to be kept, and to be shown to who asks."""
+
+    salt: str = Field(description="Key of the digests, in hexadecimal digits.")
+    digest: str = Field(description="HMAC-SHA256 of the user id, by which the ledger knows who was erased.")
+    erased_at: Moment
+    rows: dict[str, int] = Field(description="Rows that went, by table.")
+    digests: dict[str, str] = Field(
+        description="Of each table, the sum of the HMAC-SHA256 of the keys of these rows, modulo 2 to the 256."
+    )
+    kept_text_in: list[str] = Field(
+        default_factory=list, description="Where text of what went is kept for now; the next purge tries again."
+    )
+
+
+class ErasureCheck(_Result):
+    """What a look for leftovers of a user came to."""
+
+    looked_in: list[str] = Field(default_factory=list, description="Where it was looked.")
+    leftovers: list[str] = Field(default_factory=list, description="What is left of the user.")
+    mentioned_in: list[str] = Field(
+        default_factory=list, description="Where the words stand in what may be of others, such as what they said."
+    )
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing is left."""
+        return not self.leftovers
+
+
+class LedgerReport(_Result):
+    """What was erased again by a ledger of erasures."""
+
+    entries: int = Field(default=0, description="Entries that were taken in, and not known before.")
+    users: list[str] = Field(default_factory=list, description="Who was there again, and is erased.")
+    held: list[str] = Field(default_factory=list, description="Who is there and stays, as they or theirs are held.")
+    rows: int = Field(default=0, description="Rows of all tables that went.")
+    kept_text_in: list[str] = Field(
+        default_factory=list, description="Where text of what went is kept for now; the next purge tries again."
+    )
+
+
 class TransferReport(_Result):
     """What an export wrote or an import stored, and what an import met."""
 
@@ -404,6 +446,9 @@ class TransferReport(_Result):
     known: int = Field(default=0, description="Rows of an import that were there already, and stayed as they were.")
     refused: list[str] = Field(
         default_factory=list, description="Sessions that an import left out: another session has their id."
+    )
+    erased: list[str] = Field(
+        default_factory=list, description="Sessions that an import left out: their user was erased since."
     )
 
 

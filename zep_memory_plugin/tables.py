@@ -451,6 +451,17 @@ leases = Table(
 )
 """Who does what is to be done by one of several machines, and until when nobody else does."""
 
+erasures = Table(
+    f"{PREFIX}erasures",
+    metadata,
+    Column("digest", String(64), nullable=False),
+    Column("erased_at", UtcDateTime, nullable=False),
+    Column("salt", String(32), nullable=False),
+    Column("receipt", Text),
+    PrimaryKeyConstraint("digest", "erased_at"),
+)
+"""The ledger: who was erased when, by a digest of their id, so that no backup and no old export brings them back."""
+
 schema_version = Table(
     f"{PREFIX}schema_version",
     metadata,

@@ -21,7 +21,7 @@ from .models import Session, User
 
 M = TypeVar("M")
 
-NOT_THEIRS = {"move_session", "hold_session", "hold_user", "release_session", "release_user"}
+NOT_THEIRS = {"move_session", "hold_session", "hold_user", "release_session", "release_user", "verify_erased"}
 """Methods that take a *user_id* and are not that user's to call."""
 
 _TELLING = {"user_id", "options", "session", "user"}

@@ -263,3 +263,17 @@ def test_the_statements_of_the_schema_of_postgres_work(command: Command, postgre
 
     with SessionManager(postgres_url) as manager:
         assert len(manager.add_memory("a", talk(2))) == 2
+
+
+def test_an_erasure_has_a_receipt_and_is_verified(on: Command, manager: SessionManager, tmp_path: Path) -> None:
+    manager.add_memory("s", talk(2), user_id="alice-4711")
+    assert on("users", "verify", "alice-4711").code == 1
+
+    receipt = lines(on("users", "erase", "alice-4711", "--yes", "--json").out)[0]
+    check = on("users", "verify", "alice-4711", "--word", "text 1")
+    wrote = on("users", "ledger", str(tmp_path / "erasures.jsonl"))
+    applied = on("users", "apply-ledger", str(tmp_path / "erasures.jsonl"))
+
+    assert receipt["rows"] == {"messages": 2, "sessions": 1, "users": 1}
+    assert (check.code, check.out) == (0, "left  nothing\n")
+    assert (wrote.err, applied.code, applied.out) == ("wrote 1 entries\n", 0, "")

@@ -10,6 +10,7 @@ from zep_memory_plugin.tables import (
     PREFIX,
     branches,
     columns_of,
+    erasures,
     leases,
     messages,
     metadata,
@@ -22,7 +23,8 @@ from zep_memory_plugin.tables import (
     users,
 )
 
-_ROWS = (messages, summaries, branches, session_states, session_holds, sessions, user_states, user_holds, users, leases)
+_OF_SESSIONS = (messages, summaries, branches, session_states, session_holds, sessions)
+_ROWS = (*_OF_SESSIONS, user_states, user_holds, users, leases, erasures)
 """The tables with rows of tests, children first."""
 
 BLOCKING = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}

@@ -26,6 +26,7 @@ from zep_memory_plugin import (
 )
 from zep_memory_plugin.core import records
 from zep_memory_plugin.tables import (
+    erasures,
     leases,
     listing_ids,
     message_embeddings,
@@ -39,7 +40,7 @@ from zep_memory_plugin.tables import (
 DERIVED = {listing_ids, message_embeddings, schema_version, unindexed}
 """Tables that say nothing which the others do not."""
 
-OF_ONE_DATABASE = {leases, session_holds, user_holds}
+OF_ONE_DATABASE = {erasures, leases, session_holds, user_holds}
 """Tables with what is at work, or on hold, in one place, and is no part of a conversation."""
 
 THEN = datetime(2020, 2, 29, 23, 59, 59, 123456, tzinfo=UTC)

@@ -113,6 +113,8 @@ def conclude(report: TransferReport, *, as_json: bool) -> None:
         say(f"imported {_counted(report)}; {report.known} were there already")
     for session_id in report.refused:
         say(f"session {session_id!r} was left out: another one has its id")
+    for session_id in report.erased:
+        say(f"session {session_id!r} was left out: its user was erased since")
     if report.refused:
         raise typer.Exit(1)
 

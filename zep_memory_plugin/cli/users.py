@@ -8,10 +8,10 @@ import typer
 
 from ..filters import metadata_of
 from ..manager import SessionManager
-from ..models import User
+from ..models import ErasureReceipt, User
 from .opening import opened
 from .options import DEFAULT_DATABASE, All, AsJson, Assent, Cursor, Database, Limit, OfMetadata
-from .printing import Columns, make_sure, print_fields, print_json, print_rows, say
+from .printing import Columns, make_sure, plain, print_fields, print_json, print_rows, say
 
 app = typer.Typer(help="Users: the owners of sessions.", no_args_is_help=True)
 
@@ -65,10 +65,75 @@ def show(user_id: UserId, database: Database = DEFAULT_DATABASE, as_json: AsJson
 
 
 @app.command()
-def erase(user_id: UserId, database: Database = DEFAULT_DATABASE, yes: Assent = False) -> None:
-    """Erase a user and all their sessions, soft-deleted ones too, for good."""
+def erase(user_id: UserId, database: Database = DEFAULT_DATABASE, yes: Assent = False, as_json: AsJson = False) -> None:
+    """Erase a user and all their sessions, soft-deleted ones too, for good, and print the receipt."""
     with opened(database) as manager:
         manager.get_user(user_id)
         make_sure(f"Erase user {user_id!r} and all their sessions for good?", assent=yes)
-        manager.delete_user(user_id)
+        receipt = manager.erase_user(user_id)
+    if as_json:
+        print_json([receipt])
+    else:
+        _print(receipt)
     say(f"erased user {user_id!r} and everything of theirs")
+
+
+def _print(receipt: ErasureReceipt) -> None:
+    rows = {f"{table} erased": f"{count}, {receipt.digests[table]}" for table, count in receipt.rows.items()}
+    who = {"erased": receipt.erased_at.isoformat(), "user": receipt.digest, "salt": receipt.salt}
+    print_fields(who | rows, as_json=False)
+    for where in receipt.kept_text_in:
+        say(f"text of what went is kept for now in {where}; the next purge tries again")
+
+
+@app.command()
+def verify(
+    user_id: UserId,
+    database: Database = DEFAULT_DATABASE,
+    words: Annotated[
+        list[str] | None, typer.Option("--word", metavar="TEXT", help="Look for this, too, which was theirs.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is left of a user who was erased; exits with 1 where something is."""
+    with opened(database) as manager:
+        check = manager.verify_erased(user_id, words=words or [])
+    if as_json:
+        print_json([check])
+    else:
+        print_fields({"left": "; ".join(check.leftovers) or "nothing"}, as_json=False)
+        for where in check.mentioned_in:
+            say(f"to be looked at, as it may be of others: {where}")
+        say(f"looked in {', '.join(check.looked_in)}")
+    if not check.is_erased:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ledger(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write.")],
+    database: Database = DEFAULT_DATABASE,
+) -> None:
+    """Write the ledger of erasures to a file, to be kept apart from backups."""
+    with opened(database) as manager:
+        count = manager.export_ledger(file)
+    say(f"wrote {count} entries")
+
+
+@app.command("apply-ledger")
+def apply_ledger(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="What `ledger` has written.")] = None,
+    database: Database = DEFAULT_DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Erase again who is in the ledger, as after a backup was restored."""
+    with opened(database) as manager:
+        report = manager.apply_ledger(file)
+    if as_json:
+        print_json([report])
+        return
+    for user_id in report.users:
+        print(plain(user_id))
+    say(f"{report.entries} entries were new, {len(report.users)} users were there again and are erased")
+    for user_id in report.held:
+        say(f"user {user_id!r} is held, and stays")

@@ -5,7 +5,7 @@ session that is there under the same id and another uuid is another session, and
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -21,6 +21,7 @@ from ..errors import SessionNotFound
 from ..moments import hour_of
 from ..tables import branches, messages, session_states, sessions, summaries, user_states
 from ..units import Stamp
+from . import ledger
 from . import sessions as session_rows
 from . import users as user_rows
 from .chunks import chunked
@@ -59,17 +60,28 @@ class Stored:
     refused: list[str] = field(default_factory=list)
     """Sessions whose id another session has."""
 
+    erased: list[str] = field(default_factory=list)
+    """Sessions whose user was erased since."""
+
+    @property
+    def left_out(self) -> set[str]:
+        """The sessions that are not stored."""
+        return {*self.refused, *self.erased}
+
     def add(self, kind: str, *, new: int, known: int) -> None:
         """Count what became of records of a *kind*."""
         self.new[kind] += new
         self.known[kind] += known
 
 
-def store(connection: Connection, stamp: Stamp, records: Sequence[Record], refused: Container[str]) -> Stored:
-    """Store *records*, but for those of sessions that are *refused*."""
+def store(connection: Connection, stamp: Stamp, records: Sequence[Record], left_out: Container[str]) -> Stored:
+    """Store *records*, but for those of sessions that are *left_out*, and of users as they were before an erasure."""
     stored = Stored()
+    erased = ledger.moments(connection, {owner for record in records if (owner := record.row.get("user_id"))})
     for record in records:
-        if record.kind == "user":
+        if _is_erased(erased, record.row):
+            stored.erased += [record.row["session_id"]] if record.kind == "session" else []
+        elif record.kind == "user":
             created = _store_user(connection, stamp, record.row)
             stored.add("user", new=created, known=not created)
         elif record.kind == "session":
@@ -78,12 +90,19 @@ def store(connection: Connection, stamp: Stamp, records: Sequence[Record], refus
             user_rows.lock(connection, record.row["user_id"])
             new = _store_state(connection, user_states, _dated(stamp, record.row))
             stored.add("user_state", new=new, known=not new)
-    inside = [each for each in records if each.kind in _STORES and each.row["session_id"] not in refused]
+    inside = [each for each in records if each.kind in _STORES and each.row["session_id"] not in left_out]
     inside.sort(key=lambda record: record.row["session_id"])  # the order in which sessions are locked
     for session_id, group in groupby(inside, key=lambda record: str(record.row["session_id"])):
-        if session_id not in stored.refused:
+        if session_id not in stored.left_out:
             _store_in(connection, stamp, session_id, list(group), stored)
     return stored
+
+
+def _is_erased(erased: Mapping[str, datetime], row: Row) -> bool:
+    """Tell whether a row is of before its user was *erased*; one that does not say is."""
+    erased_at = erased.get(row.get("user_id") or "")
+    written_at = row.get("created_at") or row.get("updated_at")
+    return erased_at is not None and (written_at is None or written_at <= erased_at)
 
 
 def _store_user(connection: Connection, stamp: Stamp, row: Row) -> bool:

@@ -113,14 +113,17 @@ def turn(
     return lambda: leases.in_turn(lease, lambda: purge(request(older_than, batch_size, dry_run, progress, lease)))
 
 
-def reclaim() -> Flow[Sequence[str]]:
+def reclaim(words: Sequence[str] = ()) -> Flow[Sequence[str]]:
     """Give the space of rows that are gone back, and return where their text is kept for now, if anywhere.
 
-    Also where nothing was removed just now: an earlier call may have had to leave something. What fails at it is no
-    failure of a call whose work is done.
+    With *words*, ids of what was erased, these are no longer kept beside the rows either. Also where nothing was
+    removed just now: an earlier call may have had to leave something. What fails at it is no failure of a call whose
+    work is done.
     """
     try:
         kept: Sequence[str] = yield from _reclaimed()
+        if words:
+            yield units.write_alone(_forget_words, words)
     except ZepMemoryError as error:
         kept = [f"the database's files, which could not be cleaned ({type(error).__name__})"]
     for where in kept:
@@ -226,6 +229,10 @@ def _forget_removed(connection: Connection, stamp: Stamp) -> bool:
 
 def _release_space(connection: Connection, stamp: Stamp) -> bool:
     return database_of(connection).release_space(connection)
+
+
+def _forget_words(connection: Connection, stamp: Stamp, words: Sequence[str]) -> None:
+    database_of(connection).forget_words(connection, words)
 
 
 def _forget_deleted(connection: Connection, stamp: Stamp) -> Sequence[str]:

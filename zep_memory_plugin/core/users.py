@@ -3,21 +3,18 @@
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
-from ..databases import database_of, index_of
+from ..databases import database_of
 from ..errors import UserExists, UserNotFound
 from ..models import User
-from ..tables import branches, messages, session_states, sessions, summaries, user_states, users
+from ..tables import users
 from ..types import JsonScalar
 from ..units import Flow, Stamp
-from . import checks, damage, holds, jsontext, listing
-from .chunks import chunked
+from . import checks, damage, jsontext, listing
 from .listing import Horizon
 
 _NAMES = ("email", "first_name", "last_name")
-
-_OF_SESSION = messages.c.session_id == bindparam("session")
 
 
 def add(connection: Connection, stamp: Stamp, user: User) -> User:
@@ -78,37 +75,6 @@ def merge(connection: Connection, stamp: Stamp, user: User) -> User:
         update(users).where(users.c.user_id == user_id).values(metadata=metadata, updated_at=stamp.now, **fields)
     )
     return get(connection, user_id)
-
-
-def erase(connection: Connection, stamp: Stamp, user_id: str) -> None:
-    """Erase a user and all sessions of theirs, deleted ones too, with everything in them."""
-    checked = checks.user_id(user_id)
-    if not _lock_for_erasure(connection, stamp, checked):
-        return
-    holds.refuse_user(connection, checked)
-    theirs = select(sessions.c.session_id).where(sessions.c.user_id == checked)
-    for session_id in connection.execute(theirs.order_by(sessions.c.session_id).with_for_update()).scalars().all():
-        index_of(connection).remove(connection, _OF_SESSION, {"session": session_id})
-    connection.execute(delete(summaries).where(summaries.c.session_id.in_(theirs)))
-    # A session that somebody began for this user meanwhile is theirs, and is not torn apart.
-    emptied = ~exists().where(messages.c.session_id == sessions.c.session_id)
-    going = delete(sessions).where(sessions.c.user_id == checked, emptied).returning(sessions.c.session_id)
-    for chunk in chunked(connection.execute(going).scalars().all()):
-        for table in (session_states, branches):
-            connection.execute(delete(table).where(table.c.session_id.in_(chunk)))
-    connection.execute(delete(user_states).where(user_states.c.user_id == checked))
-    connection.execute(delete(users).where(users.c.user_id == checked))
-
-
-def _lock_for_erasure(connection: Connection, stamp: Stamp, user_id: str) -> bool:
-    """Lock a user, and tell whether they are still there: the answer to an earlier attempt may have been lost."""
-    try:
-        _row(connection, user_id, lock=True)
-    except UserNotFound:
-        if stamp.attempt == 1:
-            raise
-        return False
-    return True
 
 
 def listed(

@@ -119,6 +119,18 @@ class Finding(NamedTuple):
     says: str
 
 
+class Trace(NamedTuple):
+    """What a look for words came to, in one place beside the rows."""
+
+    place: str
+    found: int
+    says: str
+    """What was found, in words for an operator."""
+
+    holds_rows: bool = False
+    """Whether what stands in a row stands there, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a caller has chosen for every connection."""
@@ -440,6 +452,14 @@ class Database(Protocol):
     def examine(self, connection: Connection) -> Iterable[Finding]:
         """Return what an operator should know of the database; nothing is changed."""
         return ()
+
+    def traces(self, connection: Connection, words: Sequence[str]) -> Iterable[Trace]:
+        """Return what there is of *words*, or of messages that are gone, beside the rows."""
+        return ()
+
+    def forget_words(self, connection: Connection, words: Sequence[str]) -> None:
+        """Rid what is kept beside the rows of *words* that stand in no row any more, outside a transaction."""
+        return
 
     def size(self, connection: Connection) -> int | None:
         """Return the bytes that our tables take with their indexes; of a file, all that is in it."""

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from .. import core, units
 from ..core.batches import Batch
-from ..models import Message
+from ..models import ErasureReceipt, Message
 from ..types import Metadata
 from ..units import Flow
 from . import chores
@@ -52,7 +52,8 @@ def update_message(
     return changed
 
 
-def delete_user(user_id: str) -> Flow[None]:
+def erase_user(user_id: str) -> Flow[ErasureReceipt]:
     """Erase a user and everything of theirs, and give the space back."""
-    yield units.write(core.users.erase, user_id)
-    yield from core.purge.reclaim()
+    receipt, ids = yield units.write(core.erasure.erase, user_id)
+    kept = yield from core.purge.reclaim(ids)
+    return receipt.model_copy(update={"kept_text_in": list(kept)})  # type: ignore[no-any-return]  # a unit's is Any

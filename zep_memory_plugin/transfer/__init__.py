@@ -6,5 +6,6 @@ reads and stores.
 
 from .exporting import export
 from .importing import import_lines
+from .ledger import apply_ledger, export_ledger
 
-__all__ = ["export", "import_lines"]
+__all__ = ["apply_ledger", "export", "export_ledger", "import_lines"]

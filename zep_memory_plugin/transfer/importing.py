@@ -31,10 +31,11 @@ class _Import:
         if not records:
             return
         screened: list[Record] = yield from _screened(self._app, records)
-        part: Stored = yield units.write(importing.store, screened, {*self._stored.refused})
+        part: Stored = yield units.write(importing.store, screened, self._stored.left_out)
         self._stored.new += part.new
         self._stored.known += part.known
         self._stored.refused += part.refused
+        self._stored.erased += part.erased
         if self._progress is not None:
             done = self._stored.new["message"] + self._stored.known["message"]
             self._progress(done, round(done / share) if share else None)
@@ -49,6 +50,7 @@ class _Import:
             summaries=new["summary"],
             known=self._stored.known.total(),
             refused=self._stored.refused,
+            erased=self._stored.erased,
         )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateSchema
 
 from ...tables import metadata
 from ..naming import names_of, quoted
-from ..protocol import DriverConnection, Finding, Send, Settings
+from ..protocol import DriverConnection, Finding, Send, Settings, Trace
 from . import guarding, pooling, tolerating
 
 SCHEMA_LOCK = 0x7A65705F6D656D
@@ -118,6 +118,16 @@ class Connecting:
         from . import examining  # here: only an operator's command asks for it
 
         return examining.findings(connection)
+
+    def traces(self, connection: Connection, words: Sequence[str]) -> Iterable[Trace]:
+        from . import remaining  # here: only who verifies an erasure asks for it
+
+        return remaining.traces(connection, words)
+
+    def forget_words(self, connection: Connection, words: Sequence[str]) -> None:
+        from . import remaining
+
+        remaining.sample_anew(connection, words)
 
     def size(self, connection: Connection) -> int:
         tables = map(names_of(connection).of, metadata.tables)

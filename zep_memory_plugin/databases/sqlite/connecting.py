@@ -18,7 +18,7 @@ from ...types import RebuildProgress
 from ..garbled import decoded
 from ..naming import names_of
 from ..prepared import sender
-from ..protocol import DriverConnection, FileId, Finding, Send, Settings
+from ..protocol import DriverConnection, FileId, Finding, Send, Settings, Trace
 from .files import FileConnection, FileReplaced, KeptConnection, file_at, keep_parents, not_closed
 
 BUSY_TIMEOUT = 15_000
@@ -215,6 +215,11 @@ class Connecting:
         from . import examining  # here: only an operator's command asks for it
 
         return examining.findings(connection)
+
+    def traces(self, connection: Connection, words: Sequence[str]) -> Iterable[Trace]:
+        from . import remaining  # here: only who verifies an erasure asks for it
+
+        return remaining.traces(connection, words, self.forget_deleted(connection))
 
     def size(self, connection: Connection) -> int:
         pages, page = (

@@ -34,6 +34,7 @@ def upgrade() -> None:
     _holds("zep_session_holds", "session_id")
     _holds("zep_user_holds", "user_id")
     _leases()
+    _erasures()
     if op.get_context().dialect.name == "sqlite":
         _for_sqlite()
     else:
@@ -47,6 +48,17 @@ def _leases() -> None:
         sa.Column("holder", UUID, nullable=False),
         sa.Column("until", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_zep_leases"),
+    )
+
+
+def _erasures() -> None:
+    op.create_table(
+        "zep_erasures",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("erased_at", MOMENT, nullable=False),
+        sa.Column("salt", sa.String(32), nullable=False),
+        sa.Column("receipt", sa.Text),
+        sa.PrimaryKeyConstraint("digest", "erased_at", name="pk_zep_erasures"),
     )
 
 
