@@ -8,6 +8,7 @@ import pytest
 
 from zep_memory_plugin import Message, SessionManager
 from zep_memory_plugin.core.search.ranking import Passages, Query, rank
+from zep_memory_plugin.core.search.speakers import is_of_user, speaker_of
 from zep_memory_plugin.databases.postings import Statistics
 from zep_memory_plugin.terms.cutting import query_terms, terms
 from zep_memory_plugin.terms.hits import Hits
@@ -79,13 +80,48 @@ def test_the_line_of_a_user_comes_before_the_pages_that_answer_it(
         ("Where in the harbour did Ben stay?", [5, 3, 4]),
         ("What does Carla paint?", [6, 7, 3]),
         ("Did they see any animals, whales perhaps?", [1, 0, 2]),
-        ("What does Ann paint?", [7, 6, 8]),
+        ("What does Ann paint?", [7, 6, 8]),  # Ann does, and only then comes what is said to her
     ],
 )
 def test_the_answer_of_one_person_stands_beside_the_question_of_another(
     manager: SessionManager, question: str, first: list[int]
 ) -> None:
     assert order(manager, question, "people") == first
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [("What does Ann like?", 1), ("What does Ben like?", 2), ("What do I like?", 1), ("Who likes tea?", 2)],
+)
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "in the text"])
+def test_those_whom_a_question_names_answer_it(database_url: str, named: bool, question: str, first: int) -> None:
+    """The longer answer would come second, however much it says the name of the other."""
+    lines = [("user", "Ann", "I like tea, Ben"), ("assistant", "Ben", "I like tea"), ("user", "Ann", "So it rains")]
+    with SessionManager(database_url) as manager:
+        for role, name, text in lines:
+            said = {"name": name, "content": text} if named else {"content": f"{name}: {text}"}
+            manager.add_memory("s", [Message(role=role, **said)])
+
+        best, *_ = manager.search_memory(question, session_id="s")
+
+    assert best.message
+    assert best.message.seq == first
+
+
+@pytest.mark.parametrize(
+    ("query", "of_user"),
+    [("When is my flight?", True), ("I'm late", True), ("what did ME and Ann say", True), ("", False), ("mist", False)],
+)
+def test_a_query_that_says_i_is_about_the_user(query: str, of_user: bool) -> None:
+    assert is_of_user(query) is of_user
+
+
+@pytest.mark.parametrize(
+    ("text", "speaker"),
+    [("Ann: hi", "Ann: "), ("Ann Lee: hi: no", "Ann Lee: "), ("hi, Ann: no", ""), ("12:30", ""), ("", "")],
+)
+def test_a_text_may_begin_with_who_says_it(text: str, speaker: str) -> None:
+    assert speaker_of(text) == speaker
 
 
 def test_one_scorer_orders_a_session_that_is_searched_with_others(manager: SessionManager) -> None:
@@ -138,7 +174,8 @@ def test_what_the_index_finds_is_ranked_as_if_everything_had_been_read(database_
     hits = [Hits(query.terms).of(text) for text in texts]
     statistics = Statistics({term: sum(term in each for each in hits) for term in query.terms}, len(said))
     moments = [message.created_at.timestamp() for message in said if message.created_at]
-    whole = Passages([0] * len(said), texts, [len(text.encode()) for text in texts], moments)
+    lengths = [len(text.encode()) for text in texts]
+    whole = Passages([0] * len(said), texts, lengths, [True] * len(said), moments)
     best = rank(query, whole, statistics)
     assert [(each.message.seq - 1, round(each.score, 6)) for each in results if each.message and each.message.seq] == [
         (each.position, round(each.score, 6)) for each in best

@@ -94,6 +94,22 @@ def test_an_explanation_adds_up_to_the_score(database_url: str) -> None:
         assert sum(result.explanation.by_word.values()) == pytest.approx(result.score)
 
 
+def test_an_explanation_says_what_is_due_to_who_speaks(database_url: str) -> None:
+    with SessionManager(database_url) as manager:
+        manager.add_memory("s", [Message(role="user", name="Ann", content="tea, always tea")])
+        manager.add_memory("s", [Message(role="assistant", name="Ben", content="Tea for Ann")])
+
+        results = manager.search_memory("my tea with Ann", session_id="s", explain=True)
+
+    of_ann, of_ben = (each.explanation for each in results)
+    assert of_ann
+    assert of_ben
+    assert (of_ann.said, of_ben.said) == ({"tea": 2}, {"tea": 1, "ann": 1})
+    assert of_ann.by_speaker > 0
+    assert of_ben.by_speaker == 0
+    assert sum(of_ann.by_word.values()) + of_ann.by_speaker == pytest.approx(results[0].score)
+
+
 def test_an_explanation_names_dates_and_meaning(sqlite_url: str) -> None:
     def embed(texts: list[str]) -> list[list[float]]:
         return [[float("sea" in text), 1.0] for text in texts]

@@ -305,10 +305,13 @@ class Explanation(_Result):
     )
     by_word: dict[str, float] = Field(
         default_factory=dict,
-        description="What each word brings; without a meaning, it and the dates add up to the score.",
+        description="What each word brings; without a meaning, it, the dates and the speaker add up to the score.",
     )
     by_date: dict[str, float] = Field(
         default_factory=dict, description="What it brings that it was sent on a day, in a month or a year of the text."
+    )
+    by_speaker: float = Field(
+        default=0.0, description="What it brings that those say it whom the text names, or the user where it says 'I'."
     )
     by_meaning: float | None = Field(
         default=None, description="What its meaning brings; in a hybrid search the rest of the score is the words'."

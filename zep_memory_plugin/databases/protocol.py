@@ -247,7 +247,7 @@ class Searching(Protocol):
         """Return what is ranked of the live messages of *scope* in *spans*, by span and seq.
 
         A sequence each: position in *spans*, session_id, seq, when it was created in seconds since 1970, bytes of its
-        name and content, name, and its content where it has any of the *terms*, else None.
+        name and content, whether a user said it, name, and its content where it has any of the *terms*, else None.
         """
         ...
 

@@ -69,10 +69,10 @@ def _ranked(
 
 def _passages(rows: Rows) -> Passages:
     if not rows:
-        return Passages((), (), (), ())
-    runs, _, _, moments, lengths, names, contents = zip(*rows, strict=True)
+        return Passages((), (), (), (), ())
+    runs, _, _, moments, lengths, by_user, names, contents = zip(*rows, strict=True)
     texts = [None if said is None else text_of(name, said) for name, said in zip(names, contents, strict=True)]
-    return Passages(runs, texts, lengths, moments)
+    return Passages(runs, texts, lengths, by_user, moments)
 
 
 def _candidate(row: Sequence[Any], ranked: Ranked) -> Candidate:

@@ -10,7 +10,6 @@ How much a length tells is measured where the search looks: see `Lengths`.
 
 import heapq
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ...databases.postings import Statistics
 from ...terms.cutting import FRAMING_TERMS
 from ...terms.hits import Hits
 from .dates import date_parts
+from .speakers import speaker_of
 
 SATURATION = 1.0
 """BM25's k1: the second mention of a word adds less than the first."""
@@ -59,13 +59,20 @@ ASKED = 2.0
 SITTING = timedelta(hours=6).total_seconds()
 """A longer silence starts a new sitting: a night, not a lunch. Words do not reach across it."""
 
+SPOKEN = 0.35
+"""What it brings that those speak whom the query asks about: this share of what a word of one message alone tells.
+
+A name in itself would tell little where two people speak, and most where one says it to the other.
+"""
+
 CONSIDERED = 8
 """How many times more messages than asked for `promising` weighs with what stands beside them."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUESTION_MARKS = ("?", "？", "؟")  # noqa: RUF001 - full-width and Arabic question marks are meant
-_SPEAKER = re.compile(r"\w[\w .'-]{0,40}: ")
-"""Who says it, at the beginning of a text."""
+
+BY_SPEAKER = "by speaker"
+"""Under what a score has what is due to who says it; no term and no part of a date."""
 
 
 class Passages(NamedTuple):
@@ -79,6 +86,9 @@ class Passages(NamedTuple):
 
     lengths: Sequence[int]
     """Bytes of all of that in UTF-8."""
+
+    by_user: Sequence[bool]
+    """Whether a user said it."""
 
     moments: Sequence[float | None]
     """When it was created, in seconds since 1970."""
@@ -94,7 +104,7 @@ class Ranked(NamedTuple):
     says_it: bool
     position: int
     shares: Mapping[str, float]
-    """What the score consists of, by terms and parts of a date."""
+    """What the score consists of, by terms, parts of a date and `BY_SPEAKER`."""
 
     says: Mapping[str, int]
     """How often the passage itself has each term."""
@@ -106,6 +116,18 @@ class Query:
 
     terms: Sequence[str]
     dates: Sequence[str] = ()
+    of_user: bool = False
+    """Whether it is about the user who asks."""
+
+
+class Hit(NamedTuple):
+    """A message with terms of the query."""
+
+    says: Mapping[str, int]
+    """How often it has which, apart from who says it."""
+
+    names: int
+    """How many are names of who says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +183,12 @@ def moment_of(seconds: float | None) -> datetime | None:
 
 def weight(statistics: Statistics, term: str) -> float:
     """Return how much *term* tells: BM25's inverse document frequency, less where it but frames the query."""
-    frequency = statistics.frequency.get(term, 0)
-    tells = math.log(1 + (max(statistics.total, frequency) - frequency + 0.5) / (frequency + 0.5))
+    tells = _rarity(statistics.total, statistics.frequency.get(term, 0))
     return tells * FRAMING if term in FRAMING_TERMS else tells
+
+
+def _rarity(total: float, frequency: float) -> float:
+    return math.log(1 + (max(total, frequency) - frequency + 0.5) / (frequency + 0.5))
 
 
 def rank(
@@ -176,36 +201,49 @@ def rank(
     """
     hits = _hits(query.terms, passages.texts)
     if statistics is None:
-        frequency = Counter(term for counts in hits.values() for term in counts)
+        frequency = Counter(term for hit in hits.values() for term in hit.says)
         statistics = Statistics(frequency, len(passages.texts))
     amounts = _amounts(hits, passages)
     weights = {term: weight(statistics, term) for term in amounts}
     scores = _scores(amounts, weights)
-    dates = _date_shares(query.dates, passages.moments)
-    for position, shares in dates.items():
+    besides = _besides(query, passages, hits, scores, statistics.total)
+    for position, shares in besides.items():
         scores[position] = scores.get(position, 0.0) + sum(shares.values())
-    ranked = (_ranked(position, scores, hits, amounts, weights, dates) for position in _best(scores, wanted))
+    ranked = (_ranked(position, scores, hits, amounts, weights, besides) for position in _best(scores, wanted))
     return sorted(ranked, key=lambda each: each[:3], reverse=True)
 
 
 def _ranked(
     position: int,
     scores: Mapping[int, float],
-    hits: Mapping[int, Mapping[str, int]],
+    hits: Mapping[int, Hit],
     amounts: Mapping[str, Mapping[int, float]],
     weights: Mapping[str, float],
-    dates: Mapping[int, Mapping[str, float]],
+    besides: Mapping[int, Mapping[str, float]],
 ) -> Ranked:
     heard = {term: amount_at[position] for term, amount_at in amounts.items() if position in amount_at}
     shares = {term: _saturated(weights[term], amount) for term, amount in heard.items()}
-    says = hits.get(position, {})
-    return Ranked(scores[position], bool(says), position, {**shares, **dates.get(position, {})}, says)
+    says = hits[position].says if position in hits else {}
+    return Ranked(scores[position], position in hits, position, {**shares, **besides.get(position, {})}, says)
 
 
-def _hits(terms: Iterable[str], texts: Sequence[str | None]) -> dict[int, dict[str, int]]:
-    """Return how often each text has which of *terms*, by the positions of those that have any."""
+def _hits(terms: Iterable[str], texts: Sequence[str | None]) -> dict[int, Hit]:
+    """Return which of *terms* each text has, by the positions of those that have any."""
     wanted = Hits(terms)
-    return {position: counts for position, text in enumerate(texts) if text and (counts := wanted.of(text))}
+    return {
+        position: _hit(counts, wanted.of(speaker_of(text)))
+        for position, text in enumerate(texts)
+        if text and (counts := wanted.of(text))
+    }
+
+
+def _hit(counts: Mapping[str, int], names: Mapping[str, int]) -> Hit:
+    """Return what a message says that has terms so often, some of them in the *names* of who says it."""
+    if not names:
+        return Hit(counts, 0)
+    return Hit(
+        {term: count - names.get(term, 0) for term, count in counts.items() if count > names.get(term, 0)}, len(names)
+    )
 
 
 def _best(scores: Mapping[int, float], wanted: int | None) -> Sequence[int]:
@@ -219,21 +257,20 @@ def _best(scores: Mapping[int, float], wanted: int | None) -> Sequence[int]:
     return best[:wanted]
 
 
-def _amounts(hits: Mapping[int, Mapping[str, int]], passages: Passages) -> dict[str, dict[int, float]]:
+def _amounts(hits: Mapping[int, Hit], passages: Passages) -> dict[str, dict[int, float]]:
     """Return how much of each term there is where: own words and those that are lent, by the positions of messages."""
     lengths = Lengths.of(passages.lengths)
     sittings = _sittings(passages)
     heard = lengths.of_heard(passages.lengths)
     amounts: dict[str, dict[int, float]] = {}
-    for position, counts in hits.items():
+    for position, (says, _) in hits.items():
         text, length = passages.texts[position] or "", passages.lengths[position]
         own, lent = 1 / lengths.of_own(length), 1 / lengths.of_lent(length)
         others = [(other, share * lent * heard[other]) for other, share in _listeners(position, text, sittings)]
-        lends = _lent(text, counts)
-        for term, count in counts.items():
+        for term, count in says.items():
             amount_at = amounts.setdefault(term, {})
             amount_at[position] = amount_at.get(position, 0.0) + count * own
-            for other, amount in others if term in lends else ():
+            for other, amount in others:  # how often it says one does not matter to them
                 amount_at[other] = amount_at.get(other, 0.0) + amount
     return amounts
 
@@ -247,15 +284,6 @@ def _listeners(position: int, text: str, sittings: Sequence[int]) -> list[tuple[
         for distance, share in shares
         if 0 <= (other := position + distance) < end and sittings[other] == sitting
     ]
-
-
-def _lent(text: str, counts: Mapping[str, int]) -> list[str]:
-    """Return the terms that a message lends: how often it says one does not matter, nor who says it."""
-    speaker = _SPEAKER.match(text)
-    if speaker is None:
-        return list(counts)
-    names = Hits(counts).of(speaker[0])
-    return [term for term, count in counts.items() if count > names.get(term, 0)]
 
 
 def _scores(amounts: Mapping[str, Mapping[int, float]], weights: Mapping[str, float]) -> dict[int, float]:
@@ -306,6 +334,20 @@ def _date_shares(wanted: Sequence[str], moments: Sequence[float | None]) -> dict
     return {
         position: {part: weight(statistics, part) for part in those} for position, those in enumerate(parts) if those
     }
+
+
+def _besides(
+    query: Query, passages: Passages, hits: Mapping[int, Hit], scores: Iterable[int], total: float
+) -> dict[int, dict[str, float]]:
+    """Return what counts beside words, by the positions of messages: when they were sent, and who speaks."""
+    besides = _date_shares(query.dates, passages.moments)
+    speaks = Counter({position: hit.names for position, hit in hits.items() if hit.names})
+    if query.of_user:
+        speaks.update(position for position in {*scores, *besides} if passages.by_user[position])
+    share = SPOKEN * _rarity(total, 1)
+    for position, times in speaks.items():
+        besides.setdefault(position, {})[BY_SPEAKER] = share * times
+    return besides
 
 
 def promising(rowids: Mapping[str, Iterable[int]], statistics: Statistics, count: int) -> list[int]:

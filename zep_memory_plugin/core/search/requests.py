@@ -13,6 +13,7 @@ from .dates import dates_named
 from .filters import Filter, condition
 from .operators import parsed
 from .ranking import Query
+from .speakers import is_of_user
 
 MOST_NEIGHBOURS = 100
 """Messages to either side of a result."""
@@ -45,7 +46,7 @@ class SearchRequest:
     @property
     def query(self) -> Query:
         """The text as the ranking sees it."""
-        return Query(query_terms(self.text), dates_named(self.text))
+        return Query(query_terms(self.text), dates_named(self.text), is_of_user(self.text))
 
     @property
     def wanted(self) -> int | None:

@@ -56,7 +56,8 @@ def _passages(rows: Rows) -> Passages:
     """Return summaries as the ranking sees them, each in a run of its own."""
     contents = [text_of(None, row.content) for row in rows]
     lengths = [len(content.encode()) for content in contents]
-    return Passages(range(len(rows)), contents, lengths, [seconds_of(row.created_at) for row in rows])
+    moments = [seconds_of(row.created_at) for row in rows]
+    return Passages(range(len(rows)), contents, lengths, [False] * len(rows), moments)
 
 
 def _newest_rows(connection: Connection, request: SearchRequest) -> Iterator[Any]:

@@ -59,7 +59,8 @@ _TERM_SHARES = text("""
 _PASSAGES = Prepared(
     text(f"""
     SELECT span.number - 1, m.session_id, m.seq, extract(epoch FROM m.created_at)::double precision,
-           least({LONGEST_TEXT}, octet_length(m.content)) + coalesce(octet_length(m.name) + 2, 0), m.name,
+           least({LONGEST_TEXT}, octet_length(m.content)) + coalesce(octet_length(m.name) + 2, 0),
+           m.role_type = 'user', m.name,
            CASE WHEN m.terms OPERATOR(pg_catalog.&&) :asked THEN substr(m.content, 1, {LONGEST_TEXT}) END
       FROM unnest(:sessions, :firsts, :lasts) WITH ORDINALITY AS span(session_id, first, last, number)
       JOIN zep_messages AS m ON m.session_id = span.session_id AND m.seq BETWEEN span.first AND span.last

@@ -56,7 +56,9 @@ _IF_LIVE = """
 _LIVE_TEXTS = Prepared(text(TEXTS_IN_SPANS + _IF_LIVE).columns())
 # The content's bytes as a blob, which are counted without looking at one character.
 _LENGTH = f"min({LONGEST_TEXT}, length(CAST(m.content AS BLOB))) + coalesce(length(CAST(m.name AS BLOB)) + 2, 0)"
-_COLUMNS = f"SELECT span.key, m.session_id, m.seq, m.created_at / 1e6, {_LENGTH}, m.name, CASE WHEN "
+_COLUMNS = (
+    f"SELECT span.key, m.session_id, m.seq, m.created_at / 1e6, {_LENGTH}, m.role_type = 'user', m.name, CASE WHEN "
+)
 _HAS_TERM = f" IN (SELECT value FROM json_each(:having)) THEN {SEARCHED} END"  # noqa: S608 - a number of ours
 _PASSAGES = Prepared(text(_COLUMNS + "s.id << 32 | m.seq" + _HAS_TERM + IN_SPANS + _IF_LIVE).columns())
 _IN_SPANS_OF_SESSION = f"""
