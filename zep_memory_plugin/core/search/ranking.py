@@ -65,6 +65,8 @@ SPOKEN = 0.35
 A name in itself would tell little where two people speak, and most where one says it to the other.
 """
 
+DAY = timedelta(days=1).total_seconds()
+
 CONSIDERED = 8
 """How many times more messages than asked for `promising` weighs with what stands beside them."""
 
@@ -329,11 +331,21 @@ def _date_shares(wanted: Sequence[str], moments: Sequence[float | None]) -> dict
     """Return what the dates of messages tell, by their positions; a date is not lent."""
     if not wanted:
         return {}
-    parts = [[part for part in date_parts(moment_of(at)) if part in wanted] for at in moments]
-    statistics = Statistics(Counter(part for those in parts for part in those), len(moments))
+    days = [None if at is None else at // DAY for at in moments]
+    parts_of = {day: _parts_of(day, wanted) for day in {*days}}
+    frequency = Counter(part for day in days for part in parts_of[day])
+    tells = {part: _rarity(len(moments), count) for part, count in frequency.items()}
     return {
-        position: {part: weight(statistics, part) for part in those} for position, those in enumerate(parts) if those
+        position: {part: tells[part] * share for part, share in parts.items()}
+        for position, day in enumerate(days)
+        if (parts := parts_of[day])
     }
+
+
+def _parts_of(day: float | None, wanted: Sequence[str]) -> dict[str, float]:
+    """Return which of the parts of dates that are *wanted* a day belongs to, by its number since 1970, and how much."""
+    moment = None if day is None else moment_of(day * DAY)
+    return {part: share for part, share in date_parts(moment.date()).items() if part in wanted} if moment else {}
 
 
 def _besides(
