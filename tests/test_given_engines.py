@@ -258,6 +258,54 @@ def test_blocking_calls_of_an_async_engine_reach_what_awaited_ones_do(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("driver", ["sqlite+aiosqlite", "postgresql+asyncpg"])
+def test_blocking_calls_of_an_async_engine_are_heard_by_who_listens_to_it(
+    driver: str, request: pytest.FixtureRequest
+) -> None:
+    """One who sets up each connection, and one who watches, or changes, what is sent."""
+    url = request.getfixturevalue("sqlite_url" if driver.startswith("sqlite") else "postgres_url")
+    engine = create_async_engine(f"{driver}:{url.partition(':')[2]}")
+    heard: list[str] = []
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+        heard.append("connect")
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)
+    def marked(connection: object, cursor: object, statement: str, parameters: object, *others: object) -> Any:
+        heard.append(statement)
+        return f"{statement} -- of the application", parameters
+
+    with SessionManager(engine) as manager:
+        manager.add_memory("s", said("one"))
+        assert texts(manager.list_messages("s")) == ["one"]
+
+    assert heard[0] == "connect"
+    assert [statement for statement in heard if "INSERT INTO zep_messages" in statement]
+
+
+def test_a_listener_that_wants_the_async_driver_leaves_no_blocking_calls(postgres_url: str) -> None:
+    """As one that registers a type with asyncpg's own connection."""
+    engine = create_async_engine(postgres_url.replace("postgresql:", "postgresql+asyncpg:"))
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        connection.run_async(lambda driver: driver.reset_type_codec("text", schema="pg_catalog"))
+
+    async def main() -> None:
+        manager = SessionManager(engine)
+        await manager.aadd_memory("s", said("one"))
+        with pytest.raises(InvalidInput, match="a listener for new connections fails"):
+            await asyncio.to_thread(manager.list_messages, "s")
+        await manager.aclose()
+        await engine.dispose()
+
+    asyncio.run(main())
+
+
 def test_an_async_engine_with_a_creator_has_no_blocking_calls() -> None:
     async def connect() -> object:
         raise OSError

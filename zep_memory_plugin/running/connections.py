@@ -176,6 +176,8 @@ class Held:
 def _connected(engine: Engine) -> Connection:
     try:
         return engine.connect()
+    except InvalidInput:
+        raise
     except (TypeError, ValueError, ProgrammingError):
         pass  # their words repeat the option's value
     raise InvalidInput("database", OPTION_REFUSED)

@@ -17,7 +17,7 @@ from ..databases.protocol import Settings
 from ..errors import InvalidInput, shown
 from ..tables import PREFIX
 from ..types import Durability, Pooler
-from .blocking import arguments_of
+from .blocking import arguments_of, listen_alike
 from .connections import OPTION_REFUSED, Memory
 from .pool import SteadyPool
 
@@ -223,6 +223,8 @@ def make_engine(source: Source) -> Engine:
     engine = _made(create_engine, url, source, pool)
     if source.in_memory:
         Memory(engine)
+    if source.async_engine is not None:
+        listen_alike(source.async_engine, engine)
     return engine
 
 
