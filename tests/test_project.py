@@ -1,7 +1,9 @@
 """What stands beside the package says what is so: its metadata, its guides, and the commands of those who check it."""
 
 import ast
+import os
 import re
+import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -132,11 +134,27 @@ def test_a_public_name_is_in_the_changelog(name: str) -> None:
     assert re.search(rf"\b{name}\b", CHANGELOG)
 
 
-def test_before_the_first_release_everything_is_added() -> None:
+def test_in_the_first_release_everything_is_added() -> None:
     """Nothing was released that could have been changed, fixed or removed."""
-    unreleased = CHANGELOG.split("## Unreleased")[1].split("\n## ")[0]
+    first = CHANGELOG.split("\n## ")[-1]
 
-    assert re.findall(r"^### (.+)$", unreleased, re.M) == ["Added"]
+    assert first.startswith(("Unreleased\n", PYPROJECT["project"]["version"]))
+    assert re.findall(r"^### (.+)$", first, re.M) == ["Added"]
+
+
+@pytest.mark.parametrize(
+    ("head", "ends_with"),
+    [("0.2.0", 0), ("0.2.0 - 2027-01-05", 0), ("Unreleased", 1), ("0.2.01", 1), ("0x2.0", 1)],
+    ids=["version", "version and date", "unreleased", "longer", "similar"],
+)
+def test_a_release_wants_its_version_at_a_head_of_the_changelog(head: str, ends_with: int, tmp_path: Path) -> None:
+    """As the step of the workflow says, with the version that a tag has."""
+    (command,) = re.findall(r"^ +(grep .+ CHANGELOG\.md)$", (ROOT / ".github/workflows/release.yml").read_text(), re.M)
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {head}\n\n### Added\n")
+
+    ended = subprocess.run(["bash", "-ec", command], cwd=tmp_path, env={**os.environ, "version": "0.2.0"})
+
+    assert ended.returncode == ends_with
 
 
 def test_the_pythons_of_the_workflow_are_those_that_are_supported() -> None:
