@@ -107,7 +107,7 @@ def _cost(command: list[str]) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return time.perf_counter() - start, used.ru_maxrss / (1_000_000 if sys.platform == "darwin" else 1_000)
+    return time.perf_counter() - start, used.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def _compared(read: Path, stored: Path) -> tuple[int, int]:

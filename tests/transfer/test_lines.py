@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.colours import ONE_EACH, Backend, Caller
+from tests.support.statements import statements
 from tests.support.tables import Tables
 from zep_memory_plugin import (
     InvalidInput,
@@ -374,3 +375,17 @@ def test_memory_does_not_grow_with_what_is_carried(tmp_path: Path) -> None:
 
     assert many[0] < 2 * few[0]
     assert many[1] < 2 * few[1]
+
+
+def test_no_statement_of_an_import_names_many_messages(other: SessionManager) -> None:
+    """SQLite's driver keeps one for each number of names that it was given, with room for all of them."""
+    file = BytesIO()
+    with SessionManager("sqlite://") as manager:
+        manager.add_memory("a", [Message(role="user", content="x") for _ in range(1_000)])
+        manager.export_memory(file)
+    other.list_users(1)  # creates the tables
+
+    with statements() as sent:
+        assert other.import_memory(BytesIO(file.getvalue())).messages == 1_000
+
+    assert max(text.count("?") for text in sent) < 500

@@ -30,6 +30,9 @@ from .records import Record, Row
 _UNFILLED = [column.name for column in messages.c if column.name in ("updated_at", "deleted_at")]
 """Columns that messages do not have when they are appended."""
 
+NAMED_AT_ONCE = 200
+"""Messages that a statement names: of each number of them the driver keeps one, with room for all that it names."""
+
 _FINISH = Prepared(
     update(messages).where(messages.c.session_id == bindparam("of_session"), messages.c.seq == bindparam("at_seq")),
     column_keys=_UNFILLED,
@@ -209,7 +212,7 @@ def _there(connection: Connection, session_id: str, rows: Sequence[Row]) -> tupl
     """Return the uuids and the seqs among those of *rows* that the session has already, deleted ones too."""
     uuids: set[UUID] = set()
     seqs: set[int] = set()
-    for chunk in chunked(rows, 5_000):
+    for chunk in chunked(rows, NAMED_AT_ONCE):
         same = or_(
             messages.c.uuid.in_([row["uuid"] for row in chunk]), messages.c.seq.in_([row["seq"] for row in chunk])
         )
