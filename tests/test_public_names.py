@@ -23,7 +23,7 @@ METHODS = {
     name: method for name, method in inspect.getmembers(SessionManager, inspect.isfunction) if not name.startswith("_")
 }
 ONLY_ASYNC: set[str] = set()
-OF_BOTH = {"as_user", "using"}  # around calls of both colours
+OF_BOTH = {"as_user", "using", "watch"}  # around calls of both colours
 TWINS = {name: METHODS[f"a{name}"] for name in METHODS if f"a{name}" in METHODS}
 
 
@@ -94,7 +94,7 @@ def _documented_assignments(module: ModuleType) -> set[str]:
 
 DOCUMENTED = _documented_assignments(types) | _documented_assignments(models)
 _NAMED = {*vars(types), "BeforeStore", "ChangeState", "PurgeProgress", "RetentionProgress", "Summarizer"}
-_NAMED -= {"SearchOptions", "SearchRefinements", "WindowBounds"}  # which are classes
+_NAMED -= {"Operation", "SearchOptions", "SearchRefinements", "WindowBounds"}  # which are classes
 TYPES = sorted(_NAMED & set(zep_memory_plugin.__all__))
 
 

@@ -1,6 +1,7 @@
 """A manager in the blocking colour, every method of it, as a type checker sees it. Checked, never run."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import assert_type
 from uuid import UUID
@@ -23,6 +24,7 @@ from zep_memory_plugin import (
     Memory,
     Message,
     MessageStatus,
+    Operation,
     Pooler,
     PurgeProgress,
     PurgeReport,
@@ -42,6 +44,7 @@ from zep_memory_plugin import (
     TransferSource,
     TransferTarget,
     User,
+    Watcher,
     WindowBounds,
     current_session,
     use_session,
@@ -67,6 +70,18 @@ assert_type(manager.close(), None)
 
 def changed(state: State | None) -> str:
     return "{}" if state is None else state.content
+
+
+@contextmanager
+def timed(operation: Operation) -> Iterator[None]:
+    assert_type(operation.host, str | None)
+    yield
+
+
+def watch(manager: SessionManager) -> None:
+    watcher: Watcher = timed
+    assert_type(manager.watch(watcher), None)
+    assert_type(manager.watch(None), None)
 
 
 def lend(manager: SessionManager, connection: LentConnection) -> None:

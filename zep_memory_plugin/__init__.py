@@ -58,6 +58,7 @@ from .types import (
     LentConnection,
     MessageStatus,
     Metadata,
+    Operation,
     Pooler,
     RebuildProgress,
     RoleType,
@@ -71,6 +72,7 @@ from .types import (
     TransferProgress,
     TransferSource,
     TransferTarget,
+    Watcher,
     WindowBounds,
 )
 
@@ -103,6 +105,7 @@ __all__ = [
     "Metadata",
     "NotForOneUser",
     "NotFound",
+    "Operation",
     "Pooler",
     "PurgeProgress",
     "PurgeReport",
@@ -142,6 +145,7 @@ __all__ = [
     "User",
     "UserExists",
     "UserNotFound",
+    "Watcher",
     "WindowBounds",
     "ZepMemoryError",
     "current_session",

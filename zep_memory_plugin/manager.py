@@ -63,6 +63,7 @@ from .types import (
     TransferProgress,
     TransferSource,
     TransferTarget,
+    Watcher,
 )
 from .units import Flow
 
@@ -192,6 +193,14 @@ class SessionManager:
             InvalidInput: *user_id* is none, or this manager is already for someone else.
         """
         return tenants.of_one_user(self, user_id)
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Have what *watcher* returns around each unit of work from now on, as a trace or a log does; None ends that.
+
+        It is told what is done, on what kind of database and how, in one `Operation`: neither whose it is nor what is
+        in it. What it raises is raised where the unit was asked for. `zep_memory_plugin.otel` is one.
+        """
+        self._runner.watch(watcher)
 
     @property
     def token_counter(self) -> TokenCounter:

@@ -2,8 +2,21 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, TypedDict, TypeVar, runtime_checkable
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    runtime_checkable,
+)
 
 from pydantic import JsonValue, SkipValidation
 from sqlalchemy import Connection
@@ -201,6 +214,27 @@ Embedder = (
     LangChainEmbeddings | LlamaIndexEmbedding | Callable[[list[str]], Vectors | Awaitable[Vectors]] | Literal["static"]
 )
 """Turns texts into vectors: a LangChain `Embeddings`, a LlamaIndex `BaseEmbedding`, or a function, async or not."""
+
+
+class Operation(NamedTuple):
+    """A unit of work as a watcher is told of it: what is done where, and not whose it is or what is in it."""
+
+    name: str
+    """The function of this package that does it, such as `appending.append`."""
+
+    writes: bool
+    system: str
+    """The kind of database: sqlite or postgresql."""
+
+    namespace: str | None = None
+    """Of a server: the name of the database there, and below where it is."""
+
+    host: str | None = None
+    port: int | None = None
+
+
+Watcher = Callable[[Operation], AbstractContextManager[object]]
+"""Returns what is to be around a unit of work, from its first attempt to its last."""
 
 
 @runtime_checkable

@@ -59,6 +59,8 @@ class Unit:
     stamp: Stamp = field(default_factory=Stamp)
     user_id: str | None = None
     """The tenant for whom it is, so that the database itself can hold it to what is theirs."""
+    called: Callable[..., Any] | None = None
+    """The function that the operation calls, which names it to a watcher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,16 @@ Flow = Generator[Effect, Any, T]
 
 def read(operation: Callable[Concatenate[Connection, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
     """Return the unit of work that runs *operation* in autocommit: one SELECT, or several that need not agree."""
-    return Unit(lambda connection: operation(connection, *args, **kwargs))
+    return Unit(lambda connection: operation(connection, *args, **kwargs), called=operation)
 
 
 def write(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
     """Return the unit of work that runs *operation* in one transaction; sent again, it gets the same stamp."""
     stamp = Stamp()
-    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, True, stamp)
+    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, True, stamp, called=operation)
 
 
 def write_alone(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
     """Return the unit of work that runs *operation*, which is one statement or opens its transaction itself."""
     stamp = Stamp()
-    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp)
+    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp, called=operation)

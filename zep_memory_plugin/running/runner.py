@@ -22,9 +22,9 @@ from ..blocks import Block, Blocks
 from ..databases.naming import Naming
 from ..databases.protocol import FileId
 from ..errors import DatabaseUnavailable, ZepMemoryError
-from ..types import Durability, LentConnection, Pooler
+from ..types import Durability, LentConnection, Pooler, Watcher
 from ..units import Ask, Effect, Flow, Later, Stamp, Unit
-from . import engines, forks, lending
+from . import engines, forks, lending, watching
 from .background import NO_CHORES, Chores, Transaction, Worker
 from .connections import Held
 from .loops import Loop, settled
@@ -67,6 +67,7 @@ class Runner:
         self._worker = Worker(chores)
         self._closed = threading.Event()
         self._lent: Blocks[LentConnection] = Blocks("zep_memory_plugin_connection")
+        self._watched: watching.Watched | None = None
         forks.register(self)
 
     @property
@@ -82,6 +83,10 @@ class Runner:
     def of_user(self, user_id: str) -> "RunnerOfOneUser":
         """Return a view of this runner for the user *user_id* alone."""
         return RunnerOfOneUser(self, user_id)
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Let *watcher* be around each unit from now on, or nobody."""
+        self._watched = None if watcher is None else watching.Watched(watcher, self._source.url)
 
     def using(self, connection: object) -> Block[LentConnection]:
         """Return a block in which *connection*, of the application, is what units are carried out on."""
@@ -238,6 +243,18 @@ class Runner:
         return None if given is None else lending.transaction_of(given)
 
     def _run_unit(self, unit: Unit) -> Any:
+        if self._watched is None:
+            return self._done(unit)
+        with self._watched.around(unit):
+            return self._done(unit)
+
+    async def _arun_unit(self, unit: Unit) -> Any:
+        if self._watched is None:
+            return await self._adone(unit)
+        with self._watched.around(unit):
+            return await self._adone(unit)
+
+    def _done(self, unit: Unit) -> Any:
         process = self._current_process()
         here = threading.get_ident()  # so that the next unit of this thread replaces one that an interrupt left behind
         try:
@@ -250,12 +267,12 @@ class Runner:
         finally:
             process.underway.leave(here)
 
-    async def _arun_unit(self, unit: Unit) -> Any:
+    async def _adone(self, unit: Unit) -> Any:
         given = self._lent.innermost()
         if given is not None and lending.is_awaited(given):
             return await self._arun_lent(await lending.awaited_connection_of(given), unit)
         if given is not None:
-            return self._run_unit(unit)
+            return self._done(unit)
         process = self._current_process()
         if self._source.awaits:
             loop = await process.loop()
@@ -264,7 +281,7 @@ class Runner:
             work.add_done_callback(lambda _: process.underway.leave(token))
             return await settled(work, lambda: loop.give_up(work))
         if self._source.thread_bound:
-            return self._run_unit(unit)
+            return self._done(unit)
         return await self._run_in_thread(unit, process)
 
     async def _arun_lent(self, connection: AsyncConnection, unit: Unit) -> Any:
@@ -295,7 +312,7 @@ class Runner:
             work = process.threads(unit).submit(self._attempts, unit, process, self._in_vain(unit, process))
         except RuntimeError:  # the interpreter is shutting down, and starts no threads any more
             process.underway.leave(token)
-            return self._run_unit(unit)
+            return self._done(unit)
         work.add_done_callback(lambda _: process.underway.leave(token))
         return await settled(asyncio.wrap_future(work), work.cancel)
 
@@ -433,6 +450,10 @@ class RunnerOfOneUser(Runner):
     def using(self, connection: object) -> Block[LentConnection]:
         """Return a block in which *connection*, of the application, is what units are carried out on."""
         return self._runner.using(connection)
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Let *watcher* be around each unit of the other runner."""
+        self._runner.watch(watcher)
 
     def open(self) -> None:
         """Begin anew after the other runner's `close`."""
