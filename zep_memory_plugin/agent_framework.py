@@ -11,7 +11,7 @@ from .core.windows import bounds
 from .errors import SessionNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
-from .models import Message, State, ToolCall
+from .models import Message, ToolCall
 from .types import DEFAULT_MAX_TOKENS
 
 with forms.needing("agent-framework-core"):
@@ -133,11 +133,7 @@ class ZepSessionStore:
             await self._put(session_id, {})
 
     async def _put(self, session_id: str, part: Json) -> None:
-        user_id = user_of(self._user_id)
-
-        def change(state: State | None) -> str:
-            return forms.with_state(state, FORM.name, part)
-
+        change, user_id = forms.changing(FORM.name, lambda before: part), user_of(self._user_id)
         try:
             await self._manager.achange_state(session_id, change, user_id=user_id)
         except SessionNotFound:

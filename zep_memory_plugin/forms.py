@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from .core import checks, jsontext
-from .models import Memory, Message, State, ToolCall
+from .models import ChangeState, Memory, Message, State, ToolCall
 from .types import role_type_of
 
 logger = logging.getLogger(__name__)
@@ -310,9 +310,9 @@ def with_state(state: State | None, name: str, part: Json) -> str:
     return native_text((parts if isinstance(parts, dict) else {}) | {name: part})
 
 
-def revision_of(state: State | None) -> int:
-    """Return the revision that a write expects who has read *state*."""
-    return 0 if state is None else state.revision
+def changing(name: str, change: Callable[[Json], Json]) -> ChangeState:
+    """Return what changes in a state only what the framework *name* keeps there."""
+    return lambda state: with_state(state, name, change(state_of(state, name)))
 
 
 def uuid_of(*names: str) -> UUID:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from . import forms
-from .errors import InvalidInput, SessionChanged, SessionExists, SessionNotFound, StateChanged, UserNotFound
+from .errors import InvalidInput, SessionChanged, SessionExists, SessionNotFound, UserNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, Session, ToolCall
@@ -215,22 +215,14 @@ class ZepSessionService(BaseSessionService):
 
     async def _share(self, app_name: str, user_id: str, deltas: dict[str, Json]) -> None:
         """Store what changed of the states of a user and of an app, whoever else changes them meanwhile."""
-        while deltas["user"]:
-            stored = await self._manager.aget_user_state(user_id)
-            apps = forms.state_of(stored, FORM.name)
-            text = forms.with_state(stored, FORM.name, apps | {app_name: (apps.get(app_name) or {}) | deltas["user"]})
-            with suppress(StateChanged):
-                await self._manager.aset_user_state(user_id, text, expected_revision=forms.revision_of(stored))
-                break
-        while deltas["app"]:
+        if of_user := deltas["user"]:
+            change = forms.changing(FORM.name, lambda apps: apps | {app_name: (apps.get(app_name) or {}) | of_user})
+            await self._manager.achange_user_state(user_id, change)
+        if of_app := deltas["app"]:
             key = _of_app(app_name)
             with suppress(SessionExists):
                 await self._manager.aadd_session(Session(session_id=key))
-            stored = await self._manager.aget_state(key)
-            text = forms.with_state(stored, FORM.name, forms.state_of(stored, FORM.name) | deltas["app"])
-            with suppress(StateChanged):
-                await self._manager.aset_state(key, text, expected_revision=forms.revision_of(stored))
-                break
+            await self._manager.achange_state(key, forms.changing(FORM.name, lambda app: app | of_app))
 
 
 class ZepMemoryService(BaseMemoryService):

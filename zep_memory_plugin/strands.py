@@ -7,7 +7,7 @@ from uuid import UUID
 
 from . import forms
 from .context import scope_of, user_of
-from .errors import SessionExists, SessionNotFound, StateChanged, UserExists
+from .errors import SessionExists, SessionNotFound, UserExists
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, Session, ToolCall, User
@@ -159,14 +159,11 @@ class ZepSessionRepository(SessionRepository):
         return forms.state_of(self._stored(session_id, with_state=True).state, FORM.name).get(kind) or {}
 
     def _put(self, session_id: str, kind: str, name: str, state: Json) -> None:
-        while True:
-            stored = self._stored(session_id, with_state=True).state
-            part = forms.state_of(stored, FORM.name)
-            text = forms.with_state(stored, FORM.name, part | {kind: (part.get(kind) or {}) | {name: state}})
-            with suppress(StateChanged):
-                revision = forms.revision_of(stored)
-                self._manager.set_state(session_id, text, user_id=self._user, expected_revision=revision)
-                return
+        change = forms.changing(FORM.name, lambda part: part | {kind: (part.get(kind) or {}) | {name: state}})
+        try:
+            self._manager.change_state(session_id, change, user_id=self._user)
+        except SessionNotFound as error:
+            raise SessionException(str(error)) from error
 
     def _rows(self, session_id: str, agent_id: str) -> list[Message]:
         rows = self._manager.list_messages(session_id, user_id=self._user)
