@@ -33,6 +33,7 @@ def of_another_kind(other: object) -> list[object]:
 
 BAD: dict[str, list[Any]] = {
     "after": BAD_UUIDS,
+    "by": [None, "", "week", 5],
     "batch_size": [*BAD_NUMBERS, None, 0, 100_001],
     "chunk_size": [*BAD_NUMBERS, None, 0],
     "content": BAD_TEXTS,

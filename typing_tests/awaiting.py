@@ -24,6 +24,7 @@ from zep_memory_plugin import (
     Stats,
     Summary,
     TransferReport,
+    Usage,
     User,
 )
 
@@ -102,6 +103,7 @@ async def users(manager: SessionManager) -> None:
     assert_type(await manager.aadd_user(User(user_id="alice")), User)
     assert_type(await manager.aget_user("alice"), User)
     assert_type(await manager.aupdate_user(User(user_id="alice", email="a@example.org")), User)
+    assert_type(await manager.ausage("user"), list[Usage])
     assert_type(await manager.adelete_user("alice"), None)
     assert_type(await manager.aerase_user("alice"), ErasureReceipt)
     assert_type(await manager.averify_erased("alice"), ErasureCheck)

@@ -43,6 +43,8 @@ from zep_memory_plugin import (
     TransferReport,
     TransferSource,
     TransferTarget,
+    Usage,
+    UsageKey,
     User,
     Watcher,
     WindowBounds,
@@ -82,6 +84,13 @@ def watch(manager: SessionManager) -> None:
     watcher: Watcher = timed
     assert_type(manager.watch(watcher), None)
     assert_type(manager.watch(None), None)
+
+
+def summed(manager: SessionManager) -> None:
+    by: UsageKey = "session"
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    rows: list[Usage] = manager.usage(by, user_id="alice", start_date=when, end_date=when)
+    assert_type(rows[0].day, date | None)
 
 
 def lend(manager: SessionManager, connection: LentConnection) -> None:

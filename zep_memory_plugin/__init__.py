@@ -47,6 +47,7 @@ from .models import (
     Titler,
     ToolCall,
     TransferReport,
+    Usage,
     User,
 )
 from .types import (
@@ -72,6 +73,7 @@ from .types import (
     TransferProgress,
     TransferSource,
     TransferTarget,
+    UsageKey,
     Watcher,
     WindowBounds,
 )
@@ -142,6 +144,8 @@ __all__ = [
     "TransferReport",
     "TransferSource",
     "TransferTarget",
+    "Usage",
+    "UsageKey",
     "User",
     "UserExists",
     "UserNotFound",

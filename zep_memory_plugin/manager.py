@@ -40,6 +40,7 @@ from .models import (
     Summary,
     Titler,
     TransferReport,
+    Usage,
     User,
 )
 from .running.background import Chores
@@ -63,6 +64,7 @@ from .types import (
     TransferProgress,
     TransferSource,
     TransferTarget,
+    UsageKey,
     Watcher,
 )
 from .units import Flow
@@ -1618,6 +1620,33 @@ class SessionManager:
     ) -> list[Session]:
         """Return the live sessions of a user in the order in which they were added. See `get_user_sessions`."""
         return await self.alist_sessions(limit, cursor, user_id=core.checks.user_id(user_id))
+
+    def usage(
+        self,
+        by: UsageKey = "day",
+        *,
+        user_id: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> list[Usage]:
+        """Sum the tokens and the cost of messages *by* session, user or day in UTC, with one statement.
+
+        That is what a message has in its metadata, `{"usage": {"input_tokens": 9, "output_tokens": 3, "cost": 0.01}}`,
+        put there by an adapter whose framework reports it, or by the application, also later, by `update_message`. What
+        is soft-deleted counts until it is purged, and so does what a fork has copied.
+        """
+        return self._runner.read(core.usage.summed, by, user_id, start_date, end_date)
+
+    async def ausage(
+        self,
+        by: UsageKey = "day",
+        *,
+        user_id: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> list[Usage]:
+        """Sum the tokens and the cost of messages *by* session, user or day in UTC, with one statement. See `usage`."""
+        return await self._runner.aread(core.usage.summed, by, user_id, start_date, end_date)
 
     def stats(self) -> Stats:
         """Count users, sessions, messages and summaries, live and deleted, and say how much space they take.

@@ -7,7 +7,7 @@ to type checkers what they are from then on: who reads a stored model need not a
 import json
 import uuid as uuids
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
 
@@ -468,6 +468,18 @@ class Stats(_Result):
     oldest_message_at: Moment | None = None
     newest_message_at: Moment | None = None
     bytes: int | None = Field(default=None, description="What it takes on disk, indexes and all, where that is known.")
+
+
+class Usage(_Result):
+    """What providers reported of messages, summed by what is not None of session, user and day."""
+
+    session_id: str | None = None
+    user_id: str | None = None
+    day: date | None = Field(default=None, description="In UTC.")
+    messages: int = Field(description="Those of which something was reported.")
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = Field(default=0.0, description="In the currency of whoever reported it.")
 
 
 class Hold(_Model):

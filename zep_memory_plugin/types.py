@@ -61,6 +61,9 @@ KnownRule = Literal["update", "append"]
 SessionOrder = Literal["added", "active"]
 """Whether sessions are listed as they were added, oldest first, or by their last message, newest first."""
 
+UsageKey = Literal["session", "user", "day"]
+"""By what usage is summed."""
+
 RoleType = Literal["user", "assistant", "system", "tool", "other"]
 """Who speaks, in one word that every framework's own word for it is mapped to."""
 

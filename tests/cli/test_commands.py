@@ -277,3 +277,12 @@ def test_an_erasure_has_a_receipt_and_is_verified(on: Command, manager: SessionM
     assert receipt["rows"] == {"messages": 2, "sessions": 1, "users": 1}
     assert (check.code, check.out) == (0, "left  nothing\n")
     assert (wrote.err, applied.code, applied.out) == ("wrote 1 entries\n", 0, "")
+
+
+def test_usage_is_summed_by_what_is_asked_for(on: Command, manager: SessionManager) -> None:
+    told = {"usage": {"input_tokens": 9, "output_tokens": 3, "cost": 0.5}}
+    manager.add_memory("s", [Message(role="assistant", content="yes", metadata=told)], user_id="alice")
+
+    assert on("usage", "user").out == "alice\t1\t9\t3\t0.5\n"
+    assert lines(on("usage", "session", "--user", "alice", "--since", "2020-01-01", "--json").out)[0]["cost"] == 0.5
+    assert on("usage", "--until", "2020-01-01").out == ""

@@ -1,5 +1,6 @@
 """`zep-memory stats`, `upgrade`, `backup`, `reindex`: the database as a whole."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,19 +8,52 @@ import typer
 
 from ..databases import database_of
 from ..errors import InvalidInput, shown
+from ..filters import moment
 from ..manager import SessionManager
 from ..migrations import upgrade as upgrade_tables
+from ..models import Usage
 from ..running import schema as tables_in_use
 from ..running.engines import source_of
 from .opening import connected, opened, url_of
 from .options import DEFAULT_DATABASE, AsJson, Database
-from .printing import print_fields, say, working
+from .printing import Columns, print_fields, print_rows, say, working
 
 
 def stats(database: Database = DEFAULT_DATABASE, as_json: AsJson = False) -> None:
     """Count users, sessions, messages and summaries, live and deleted, and the bytes they take."""
     with opened(database) as manager:
         print_fields(manager.stats().model_dump(mode="json"), as_json=as_json)
+
+
+class Key(StrEnum):
+    """By what usage is summed."""
+
+    session = "session"
+    user = "user"
+    day = "day"
+
+
+_COLUMNS: Columns[Usage] = {
+    "by": lambda usage: usage.session_id or usage.user_id or usage.day,
+    "messages": lambda usage: usage.messages,
+    "input tokens": lambda usage: usage.input_tokens,
+    "output tokens": lambda usage: usage.output_tokens,
+    "cost": lambda usage: usage.cost,
+}
+
+
+def usage(
+    by: Annotated[Key, typer.Argument(help="By what to sum.")] = Key.day,
+    database: Database = DEFAULT_DATABASE,
+    user: Annotated[str | None, typer.Option("--user", help="Only sessions of this user.")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="DATE", help="Messages from then on.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="Messages until then.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sum the tokens and the cost that were reported of messages, by day, session or user."""
+    start, end = moment("--since", since), moment("--until", until)
+    with opened(database) as manager:
+        print_rows(manager.usage(by.value, user_id=user, start_date=start, end_date=end), _COLUMNS, as_json=as_json)
 
 
 def reindex(database: Database = DEFAULT_DATABASE) -> None:

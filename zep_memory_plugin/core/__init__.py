@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         summaries,
         titles,
         tokens,
+        usage,
         users,
         windows,
     )
@@ -77,6 +78,7 @@ __all__ = [
     "summaries",
     "titles",
     "tokens",
+    "usage",
     "users",
     "windows",
 ]

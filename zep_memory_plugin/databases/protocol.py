@@ -418,6 +418,12 @@ class Database(Protocol):
         """Match rows whose JSON object in *column* has every key of *wanted* with a value of the same type."""
         ...
 
+    def metadata_number(
+        self, connection: Connection, column: ColumnElement[Any], path: Sequence[str]
+    ) -> ColumnElement[float]:
+        """Return the number at *path* in the JSON object of *column*, None where there is none."""
+        ...
+
     def day_number(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
         """Return the number of the day, in UTC, in which a *moment* lies; that of 1970-01-01 is 0."""
         ...

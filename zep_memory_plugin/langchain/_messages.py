@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from ..core import checks, jsontext
 from ..core.foreign import Plain, without_nan
 from ..core.tokens import estimated_tokens
+from ..core.usage import with_usage
 from ..models import Message, ToolCall
 from ..types import Metadata, TokenCounter, role_type_of
 from ..uuids import uuid_of
@@ -119,10 +120,17 @@ def _neutral_row(message: BaseMessage, data: dict[str, Any], plain: Plain, metad
         name=None if message.name is None else message.name[: checks.LONGEST_NAME],
         tool_calls=calls or None,
         tool_call_id=data["tool_call_id"][: checks.LONGEST_NAME] if kind is ToolMessage else None,
-        metadata=metadata,
+        metadata=with_usage(metadata, **_usage(message)),
         uuid=uuid_of(str(message.id)) if message.id else None,
         created_at=_moment_taken_from(data),
     )
+
+
+def _usage(message: BaseMessage) -> dict[str, object]:
+    """Return the tokens that a model has reported of *message*, if it has."""
+    reported = getattr(message, "usage_metadata", None)
+    names = ("input_tokens", "output_tokens")
+    return {name: reported.get(name) for name in names} if isinstance(reported, dict) else {}
 
 
 def _moment_taken_from(data: dict[str, Any]) -> datetime | None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Connection,
+    Double,
     FromClause,
     Select,
     Table,
@@ -48,6 +49,9 @@ from .indexing import forgetting_changed
 FEW = 4
 """Messages up to which each value is a parameter of its own, as in a turn."""
 
+_LONGEST_NUMBER = 100
+"""Digits of a number in metadata that is read; with very many more no floating point number is as large."""
+
 _SECONDS_OF_A_DAY = 86_400
 
 _LEFT_OUT = ("session_id", "seq", "updated_at", "deleted_at")
@@ -81,12 +85,24 @@ class Appending:
     def metadata_contains(
         self, connection: Connection, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]
     ) -> ColumnElement[bool]:
-        cleaned = func.regexp_replace(column, _NOT_IN_JSONB, r"\1" + "\ufffd", "g")
-        document = case((column.contains("\\u", autoescape=True), cleaned), else_=column)
+        document = _document(column)
         holds = tolerating.holds(document, literal(json.dumps(wanted)))
         if not tolerating.is_tolerant(connection):
             return holds
         return case((tolerating.is_jsonb(connection, document), holds), else_=false())
+
+    def metadata_number(
+        self, connection: Connection, column: ColumnElement[Any], path: Sequence[str]
+    ) -> ColumnElement[float]:
+        document = _document(column)
+        place = literal("{" + ",".join(path) + "}")
+        found = cast(document, postgresql.JSONB).op("#>")(cast(place, postgresql.ARRAY(Text)))
+        digits = cast(found, Text)
+        is_number = and_(func.jsonb_typeof(found) == literal_column("'number'"), func.length(digits) <= _LONGEST_NUMBER)
+        number = case((is_number, cast(digits, Double)), else_=None)
+        if not tolerating.is_tolerant(connection):
+            return number
+        return case((tolerating.is_jsonb(connection, document), number), else_=None)
 
     def day_number(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
         return cast(func.floor(func.extract("epoch", moment) / _SECONDS_OF_A_DAY), BigInteger)
@@ -122,6 +138,12 @@ class Appending:
         row_pointer: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
         rows = select(row_pointer).where(condition).order_by(order).limit(literal_column(str(count)))
         return row_pointer == func.any(func.array(rows.scalar_subquery()))
+
+
+def _document(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the JSON of *column* without what `jsonb` does not take."""
+    cleaned = func.regexp_replace(column, _NOT_IN_JSONB, r"\1" + "\ufffd", "g")
+    return case((column.contains("\\u", autoescape=True), cleaned), else_=column)
 
 
 def _few_items(rows: Sequence[Row]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Statements in SQLite's own words: appends, listing ids, metadata filters, the rows of a batch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from functools import cache
@@ -55,6 +55,14 @@ class Appending:
         self, connection: Connection, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]
     ) -> ColumnElement[bool]:
         return and_(*(_has_entry(column, key, value) for key, value in wanted.items()))
+
+    def metadata_number(
+        self, connection: Connection, column: ColumnElement[Any], path: Sequence[str]
+    ) -> ColumnElement[float]:
+        place = "$" + "".join(f'."{name}"' for name in path)
+        is_number = func.json_type(column, place).in_(["integer", "real"])
+        number = case((is_number, func.json_extract(column, place)), else_=None)
+        return case((func.json_valid(column) == 1, number), else_=None)
 
     def day_number(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
         return type_coerce(moment, BigInteger) // _MICROSECONDS_OF_A_DAY

@@ -1,0 +1,94 @@
+"""Tokens and cost that providers report of messages, kept with them and summed up."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from tests.support.messages import said
+from tests.support.statements import statements
+from tests.support.tables import Tables
+from zep_memory_plugin import Message, SessionManager, Usage
+from zep_memory_plugin.langchain import ZepChatMessageHistory
+
+MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def reported(cost: float | None = None, at: datetime = MAY, **tokens: Any) -> Message:
+    """Return an answer of a model, with what was reported of it."""
+    told = tokens if cost is None else {**tokens, "cost": cost}
+    return Message(role="assistant", content="yes", metadata={"usage": told}, created_at=at)
+
+
+@pytest.fixture
+def memory(database_url: str) -> Iterator[SessionManager]:
+    """A manager with two sessions of Alice and one of Bob, on two days."""
+    with SessionManager(database_url) as memory:
+        memory.add_memory("a", [*said("hi"), reported(0.5, input_tokens=10, output_tokens=2)], user_id="alice")
+        memory.add_memory("b", [reported(0.25, MAY + DAY, input_tokens=5, output_tokens=1)], user_id="alice")
+        memory.add_memory("c", [reported(input_tokens=7, output_tokens=3), *said("so")], user_id="bob")
+        yield memory
+
+
+def test_usage_is_summed_by_session_user_and_day_in_one_statement(memory: SessionManager) -> None:
+    with statements() as sent:
+        by_session = memory.usage("session")
+    assert len(sent) == 1
+    assert by_session == [
+        Usage(session_id="a", messages=1, input_tokens=10, output_tokens=2, cost=0.5),
+        Usage(session_id="b", messages=1, input_tokens=5, output_tokens=1, cost=0.25),
+        Usage(session_id="c", messages=1, input_tokens=7, output_tokens=3),
+    ]
+    assert memory.usage("user") == [
+        Usage(user_id="alice", messages=2, input_tokens=15, output_tokens=3, cost=0.75),
+        Usage(user_id="bob", messages=1, input_tokens=7, output_tokens=3),
+    ]
+    assert memory.usage() == [
+        Usage(day=MAY.date(), messages=2, input_tokens=17, output_tokens=5, cost=0.5),
+        Usage(day=MAY.date() + DAY, messages=1, input_tokens=5, output_tokens=1, cost=0.25),
+    ]
+
+
+def test_sums_are_of_a_user_and_of_some_time(memory: SessionManager) -> None:
+    assert [each.session_id for each in memory.usage("session", user_id="alice")] == ["a", "b"]
+    assert [each.session_id for each in memory.usage("session", start_date=MAY + DAY)] == ["b"]
+    assert [each.session_id for each in memory.usage("session", end_date=MAY)] == ["a", "c"]
+    assert [each.user_id for each in memory.as_user("bob").usage("user")] == ["bob"]
+
+
+def test_what_is_told_later_and_what_is_deleted_count(memory: SessionManager) -> None:
+    (_, answer) = memory.list_messages("a")
+    memory.update_message("a", answer.uuid, metadata={"usage": {"cost": 2}})
+    memory.delete_session("a")
+
+    assert memory.usage("session", user_id="alice")[0] == Usage(
+        session_id="a", messages=1, input_tokens=10, output_tokens=2, cost=2.0
+    )
+    memory.purge()
+    assert [each.session_id for each in memory.usage("session")] == ["b", "c"]
+
+
+def test_what_is_no_number_is_no_usage(memory: SessionManager, database_url: str) -> None:
+    for odd in ({"input_tokens": "9"}, {"cost": -1}, {"cost": 10**200}, {"output_tokens": None}, {"a": "\0\ud800"}):
+        memory.add_memory("odd", [Message(role="assistant", metadata={"usage": odd})])
+    memory.add_memory("odd", [Message(role="assistant", metadata={"usage": 5}), *said("usage")])
+    memory.add_memory("garbled", [reported(input_tokens=1)])
+    with Tables(database_url) as tables:
+        tables.run("UPDATE zep_messages SET metadata = '{\"usage\": {' WHERE session_id = 'garbled'")
+
+    assert [each.session_id for each in memory.usage("session")] == ["a", "b", "c"]
+
+
+def test_messages_of_langchain_bring_theirs_along(sqlite_url: str) -> None:
+    """And read them back as their own."""
+    told = {"input_tokens": 11, "output_tokens": 4, "total_tokens": 15}
+    answer = AIMessage("In Lima.", id="run-1", usage_metadata=told)
+    with SessionManager(sqlite_url) as manager:
+        history = ZepChatMessageHistory("a", manager)
+        history.add_messages([HumanMessage("Where?", id="q-1"), answer])
+
+        assert manager.usage("session") == [Usage(session_id="a", messages=1, input_tokens=11, output_tokens=4)]
+        assert history.messages[1].usage_metadata == told
