@@ -95,6 +95,7 @@ ANYTHING = {
     "create_user": "anything is true or false",
     "deleted": "anything is true or false",
     "dry_run": "anything is true or false",
+    "embeddings": "anything is true or false",
     "exist_ok": "anything is true or false",
     "explain": "anything is true or false",
     "progress": "it is called; what is no function fails as any call of it",

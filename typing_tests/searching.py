@@ -78,3 +78,4 @@ def rebuild(manager: SessionManager) -> None:
 
     progress: RebuildProgress = show
     assert_type(manager.rebuild_search(progress), int)
+    assert_type(manager.rebuild_search(embeddings=True), int)

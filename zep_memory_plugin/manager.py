@@ -1432,18 +1432,22 @@ class SessionManager:
         request = requests.session_request(text, user_id=user_id, mode=mode, limit=limit, turns=turns)
         return await self._runner.arun(searching.search_sessions(self._app, request, turns))
 
-    def rebuild_search(self, progress: RebuildProgress | None = None) -> int:
+    def rebuild_search(self, progress: RebuildProgress | None = None, *, embeddings: bool = False) -> int:
         """Make the search index anew from the messages, and return how many there are.
 
         Works in short transactions, between which others write and search, more slowly on SQLite. After each,
         *progress* is called with the number of messages done and about how many there are. Then what has no embedding
-        yet is embedded, where there is an embedder; what that raises is raised.
-        """
-        return self._runner.run(searching.rebuild_search(self._app, progress))
+        yet is embedded, where there is an embedder; with *embeddings* every message is, for a manager that has another
+        one now, and counts once more in *progress*. What the embedder raises is raised.
 
-    async def arebuild_search(self, progress: RebuildProgress | None = None) -> int:
+        Raises:
+            InvalidInput: *embeddings* is True, and the manager has no embedder.
+        """
+        return self._runner.run(searching.rebuild_search(self._app, progress, embeddings))
+
+    async def arebuild_search(self, progress: RebuildProgress | None = None, *, embeddings: bool = False) -> int:
         """Make the search index anew from the messages, and return how many there are. See `rebuild_search`."""
-        return await self._runner.arun(searching.rebuild_search(self._app, progress))
+        return await self._runner.arun(searching.rebuild_search(self._app, progress, embeddings))
 
     def add_user(self, user: User) -> User:
         """Store a new user and return it.

@@ -222,6 +222,17 @@ def test_the_index_is_made_anew(on: Command, manager: SessionManager) -> None:
     assert on("reindex").err == "indexed 3 messages\n"
 
 
+def test_messages_are_embedded_anew_with_word_vectors(on: Command, manager: SessionManager, database_url: str) -> None:
+    manager.add_memory("a", [Message(role="user", content="My dog is ill"), Message(role="user", content="By train")])
+
+    assert on("reindex", "--embeddings").err == "indexed 2 messages\n"
+
+    with SessionManager(database_url, embedder="static") as searching:
+        (found,) = searching.search_memory("a sick puppy", mode="semantic", limit=1)
+    assert found.message is not None
+    assert found.message.content == "My dog is ill"
+
+
 def test_the_statements_of_the_schema_make_tables_that_work(command: Command, tmp_path: Path) -> None:
     """Who does not let a program create tables gives them to the database's own client."""
     import sqlite3

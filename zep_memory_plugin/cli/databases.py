@@ -56,10 +56,15 @@ def usage(
         print_rows(manager.usage(by.value, user_id=user, start_date=start, end_date=end), _COLUMNS, as_json=as_json)
 
 
-def reindex(database: Database = DEFAULT_DATABASE) -> None:
+def reindex(
+    database: Database = DEFAULT_DATABASE,
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="Also embed every message anew, with the word vectors of `static`.")
+    ] = False,
+) -> None:
     """Make the search index anew from the messages, while others go on reading and writing."""
-    with opened(database) as manager, working("indexing") as work:
-        count = manager.rebuild_search(work.at)
+    with opened(database, "static" if embeddings else None) as manager, working("indexing") as work:
+        count = manager.rebuild_search(work.at, embeddings=embeddings)
     say(f"indexed {count} messages")
 
 

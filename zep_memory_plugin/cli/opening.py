@@ -15,20 +15,21 @@ from ..manager import SessionManager
 from ..running import schema
 from ..running.connections import Held
 from ..running.engines import Source, make_engine, source_of
+from ..types import Embedder
 
 
 @contextmanager
-def opened(database: str) -> Iterator[SessionManager]:
+def opened(database: str, embedder: Embedder | None = None) -> Iterator[SessionManager]:
     """Open a manager on *database* for the block.
 
     Raises:
-        InvalidInput: there is no such file, or there are no tables of ours in it.
+        InvalidInput: there is no such file, or there are no tables of ours in it, or *embedder* is not installed.
         SchemaOutdated: the tables are of another version.
     """
     url = url_of(database)
     with connected(url) as connection:
         _check(connection)
-    with SessionManager(url) as manager:
+    with SessionManager(url, embedder=embedder) as manager:
         yield manager
 
 

@@ -51,6 +51,19 @@ def of_scope(column: ColumnElement[Any], *, of_session: bool) -> Select[*tuple[A
     return query.where(sessions.c.session_id == bindparam("session")) if of_session else query
 
 
+def other_dimensions(connection: Connection, dimensions: int, scope: Scope) -> int | None:
+    """Return the dimensions of a live message of *scope* whose embedding has others than these, None where none has."""
+    query = of_scope(index_of(connection).dimensions(), of_session=scope.session_id is not None)
+    one = query.where(of_others(connection, dimensions)).limit(1)
+    row = connection.execute(one, scope.parameters).first()
+    return None if row is None else int(row[-1])
+
+
+def of_others(connection: Connection, dimensions: int) -> ColumnElement[bool]:
+    """Match the embeddings that have other dimensions than these, but for those that point nowhere."""
+    return index_of(connection).dimensions().not_in((0, dimensions))
+
+
 def embeddings_of(connection: Connection, keys: Sequence[Key]) -> dict[Key, bytes]:
     """Return the embeddings of those of *keys* that have one."""
     rows = rows_of(connection, _by_key(connection.dialect.name), keys)

@@ -255,6 +255,10 @@ class Searching(Protocol):
         """Return the *count* live messages of *scope* whose embeddings are nearest to *vector*, with the cosine."""
         ...
 
+    def dimensions(self) -> ColumnElement[int]:
+        """Build how many numbers an embedding has: none where its message points nowhere."""
+        ...
+
     def keys(self) -> FromClause:
         """Return a table, with columns `session_id` and `seq`, of the keys that `key_parameters` is given."""
         ...

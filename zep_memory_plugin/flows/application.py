@@ -24,8 +24,17 @@ class Embedding:
     is_function: bool = False
     """Whether a query is asked as one text of several, and its vector comes as one of several."""
 
+    dimensions: int | None = None
+    """How many numbers its vectors have, once it was asked."""
+
     indexed: set[int] = field(default_factory=set)
     """The numbers of dimensions that an index was made for."""
+
+    looked_through: set[str] = field(default_factory=set)
+    """Sessions in which no embedding of other dimensions was left; not all of them."""
+
+    compared: bool = False
+    """Whether what is stored was looked at for embeddings of other dimensions."""
 
 
 @dataclass(frozen=True, slots=True)

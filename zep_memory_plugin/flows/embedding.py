@@ -1,7 +1,8 @@
 """Flows that embed messages. What an embedder raises never costs a message."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,32 +18,70 @@ from .application import Application, Embedding, log_failure
 
 logger = logging.getLogger(__name__)
 
+MOST_REMEMBERED = 10_000
+"""Sessions that are known to have no embedding of other dimensions."""
+
 MOST_FAILURES = 3
 """Messages that a model fails at, one after the other, until it is taken to be out of order."""
 
 
 def embed_session(app: Application, session_id: str) -> Flow[None]:
-    """Embed the messages of a session that have no embedding yet; a failure is logged, and made up for next time."""
+    """Embed the messages of a session that have no embedding, or that of another model, as far as its length tells.
+
+    A failure is logged, and made up for next time.
+    """
     if app.embedding is None:
         return
     try:
-        yield from embed(app.embedding, session_id)
+        yield from embed_due(app.embedding, session_id)
+        yield from _embed_outdated(app.embedding, session_id)
     except Exception as error:  # whatever the application's model raises, the messages are stored
         log_failure(f"embedding session {session_id!r}", error)
 
 
-def embed(embedding: Embedding, session_id: str | None) -> Flow[None]:
+def embed_due(embedding: Embedding, session_id: str | None) -> Flow[None]:
     """Embed the messages that have no embedding yet, of one session or of all."""
     from ..core.search import embeddings
 
+    yield from _embed(embedding, session_id, embeddings.due)
+
+
+def embed_all(embedding: Embedding, told: Callable[[int], None]) -> Flow[None]:
+    """Embed all messages anew, and tell how many are done."""
+    from ..core.search import embeddings
+
+    yield from _embed(embedding, None, embeddings.every, told)
+
+
+def _embed_outdated(embedding: Embedding, session_id: str) -> Flow[None]:
+    """Embed the messages of a session anew that have an embedding of other dimensions: looked for once."""
+    from ..core.search import embeddings
+
+    if embedding.dimensions is None or session_id in embedding.looked_through:
+        return
+    yield from _embed(embedding, session_id, partial(embeddings.outdated, dimensions=embedding.dimensions))
+    if len(embedding.looked_through) == MOST_REMEMBERED:
+        embedding.looked_through.clear()
+    embedding.looked_through.add(session_id)
+
+
+def _embed(
+    embedding: Embedding, session_id: str | None, wanted: Callable[..., Rows], told: Callable[[int], None] | None = None
+) -> Flow[None]:
+    """Embed the messages, of one session or of all, that *wanted* reads from a key on."""
+    from ..core.search import embeddings
+
     after: Key = (session_id or "", 0)
-    while rows := (yield units.read(embeddings.due, session_id, after)):
+    done = 0
+    while rows := (yield units.read(wanted, session_id, after)):
         embedded, vectors = yield from _vectors_of(embedding, rows)
         packed = _packed(embedded, vectors)
         for dimensions in _new_dimensions(embedding, packed):
             yield units.write_alone(_index_vectors, dimensions)
         yield units.write(embeddings.store, embedded, packed)
-        after = rows[-1].session_id, rows[-1].seq
+        after, done = (rows[-1].session_id, rows[-1].seq), done + len(rows)
+        if told is not None:
+            told(done)
 
 
 def _vectors_of(embedding: Embedding, rows: Rows) -> Flow[tuple[Rows, Vectors]]:
@@ -96,7 +135,9 @@ def _packed(rows: Rows, vectors: Vectors) -> list[bytes]:
 
 
 def _new_dimensions(embedding: Embedding, packed: Sequence[bytes]) -> set[int]:
-    new = {len(vector) // 4 for vector in packed if vector} - embedding.indexed
+    dimensions = {len(vector) // 4 for vector in packed if vector}
+    embedding.dimensions = max(dimensions, default=embedding.dimensions)
+    new = dimensions - embedding.indexed
     embedding.indexed |= new
     return new
 

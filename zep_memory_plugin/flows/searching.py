@@ -1,5 +1,6 @@
 """Flows that search, and the one that makes the index anew."""
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ from ..errors import InvalidInput
 from ..models import SearchResult, SessionResult
 from ..types import RebuildProgress
 from ..units import Flow
-from .application import Application
-from .embedding import embed
+from .application import Application, Embedding
+from .embedding import embed_all, embed_due
 
 if TYPE_CHECKING:
     from ..core.search.requests import SearchRequest
+
+logger = logging.getLogger(__name__)
 
 
 def search_memory(app: Application, request: "SearchRequest") -> Flow[list[SearchResult]]:
@@ -43,14 +46,40 @@ def _meant(app: Application, request: "SearchRequest") -> Flow["SearchRequest"]:
             raise InvalidInput("mode", f"is {request.mode!r}; give SessionManager an embedder for that")
         if request.text:
             vector = yield app.embedding.query(request.text)
-            request = replace(request, embedding=embeddings.packed(vector[0] if app.embedding.is_function else vector))
+            packed = embeddings.packed(vector[0] if app.embedding.is_function else vector)
+            yield from _compare(app.embedding, len(packed) // 4)
+            request = replace(request, embedding=packed)
     return request
 
 
-def rebuild_search(app: Application, progress: RebuildProgress | None) -> Flow[int]:
-    """Make the search index anew, embed what has no embedding yet, and count the messages."""
+def _compare(embedding: Embedding, dimensions: int) -> Flow[None]:
+    """Say, once, that there are embeddings of another model, which no search by meaning finds any more."""
+    from ..core.search.embeddings import has_outdated
+
+    embedding.dimensions = dimensions
+    if not embedding.compared:
+        embedding.compared = True
+        if (yield units.read(has_outdated, dimensions)):
+            logger.warning(
+                "the embedder gives %d dimensions, and messages are stored with others: what these mean is not found "
+                "until there is something new in their session, or rebuild_search(embeddings=True) was called",
+                dimensions,
+            )
+
+
+def rebuild_search(app: Application, progress: RebuildProgress | None, embeddings: bool) -> Flow[int]:
+    """Make the search index anew, embed what has no embedding yet or, for *embeddings*, all; count the messages."""
+    from ..core.search.embeddings import count as count_embeddable
+
+    if embeddings and app.embedding is None:
+        raise InvalidInput("embeddings", "is True; give SessionManager an embedder for that")
     index: SearchIndex = yield units.read(index_of)
-    count: int = yield from index.rebuild(progress or (lambda done, total: None))
+    told = progress or (lambda done, total: None)
+    more: int = (yield units.read(count_embeddable)) if embeddings else 0
+    count: int = yield from index.rebuild(lambda done, total: told(done, total + more))
     if app.embedding is not None:
-        yield from embed(app.embedding, None)
+        if embeddings:
+            yield from embed_all(app.embedding, lambda done: told(count + done, count + max(done, more)))
+        else:
+            yield from embed_due(app.embedding, None)
     return count

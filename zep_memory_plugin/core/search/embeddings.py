@@ -5,10 +5,10 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, true, tuple_
 
-from ...databases import database_of
-from ...databases.embeddings import SAME_MESSAGE
+from ...databases import database_of, index_of
+from ...databases.embeddings import SAME_MESSAGE, of_others
 from ...databases.protocol import Key, Rows
 from ...errors import InvalidInput
 from ...tables import message_embeddings, messages, sessions
@@ -28,12 +28,11 @@ _AS_READ = (
 )
 """What an embedding is made of, and by what its message is known again when it is stored."""
 
-_DUE = (
-    select(*_AS_READ)
-    .where(messages.c.deleted_at.is_(None), messages.c.content != "", ~exists().where(SAME_MESSAGE))
-    .order_by(messages.c.session_id, messages.c.seq)
-    .limit(EMBEDDED_AT_ONCE)
-)
+_HAS_MEANING = and_(messages.c.deleted_at.is_(None), messages.c.content != "")
+_COUNT = select(func.count()).select_from(messages).where(_HAS_MEANING)
+
+SAMPLE = 1_000
+"""Embeddings that are looked at for one of other dimensions."""
 
 
 def packed(vector: Sequence[float]) -> bytes:
@@ -59,11 +58,38 @@ def packed_or_empty(vector: Sequence[float]) -> bytes:
     return struct.pack(f"<{len(vector)}f", *(part / length for part in vector))
 
 
-def due(connection: Connection, session_id: str | None, after: Key = ("", 0)) -> Rows:
+def due(connection: Connection, session_id: str | None, after: Key) -> Rows:
     """Return the first messages without an embedding from *after* on: of one session, or of all."""
-    if session_id is None:
-        return connection.execute(_DUE.where(after < _KEY)).all()
-    return connection.execute(_DUE.where(messages.c.session_id == session_id, messages.c.seq > after[1])).all()
+    return _first(connection, session_id, after, ~exists().where(SAME_MESSAGE))
+
+
+def outdated(connection: Connection, session_id: str | None, after: Key, dimensions: int) -> Rows:
+    """Return the first messages from *after* on whose embedding has other *dimensions*."""
+    return _first(connection, session_id, after, exists().where(SAME_MESSAGE, of_others(connection, dimensions)))
+
+
+def every(connection: Connection, session_id: str | None, after: Key) -> Rows:
+    """Return the first messages from *after* on that can have an embedding."""
+    return _first(connection, session_id, after, true())
+
+
+def count(connection: Connection) -> int:
+    """Return how many messages can have an embedding."""
+    return connection.execute(_COUNT).scalar_one()
+
+
+def has_outdated(connection: Connection, dimensions: int) -> bool:
+    """Tell whether some of the embeddings have other *dimensions*, as far as a sample shows."""
+    sample = select(index_of(connection).dimensions().label("dimensions")).limit(SAMPLE).subquery("sample")
+    outdated = select(sample).where(sample.c.dimensions.not_in((0, dimensions))).limit(1)
+    return connection.execute(outdated).first() is not None
+
+
+def _first(connection: Connection, session_id: str | None, after: Key, condition: ColumnElement[bool]) -> Rows:
+    query = select(*_AS_READ).where(_HAS_MEANING, condition).order_by(messages.c.session_id, messages.c.seq)
+    of_session = (messages.c.session_id == session_id, messages.c.seq > after[1])
+    within = query.where(after < _KEY) if session_id is None else query.where(*of_session)
+    return connection.execute(within.limit(EMBEDDED_AT_ONCE)).all()
 
 
 def store(connection: Connection, stamp: Stamp, rows: Rows, vectors: Sequence[bytes]) -> None:

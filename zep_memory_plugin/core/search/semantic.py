@@ -8,8 +8,9 @@ from statistics import fmean, pstdev
 from sqlalchemy import Connection
 
 from ...databases import index_of
-from ...databases.embeddings import embeddings_of, nearness
+from ...databases.embeddings import embeddings_of, nearness, other_dimensions
 from ...databases.protocol import Key
+from ...errors import InvalidInput
 from . import lexical
 from .candidates import NEVER, Candidate, passing
 from .filters import Filter
@@ -58,6 +59,8 @@ def _pool(connection: Connection, request: SearchRequest, vector: bytes, size: i
     """Return the candidates of a pool, scored, that the filter lets through."""
     by_meaning = index_of(connection).nearest(connection, vector, request.scope, size)
     if request.mode == "semantic":
+        if not by_meaning:
+            _refuse_others(connection, request, vector)
         return _first(connection, request, _by_meaning(by_meaning))
     unfiltered = replace(request, filter=Filter(), limit=size, mmr_lambda=None)
     by_words = {each.key: each for each in lexical.candidates(connection, unfiltered)[:size]}
@@ -65,6 +68,17 @@ def _pool(connection: Connection, request: SearchRequest, vector: bytes, size: i
         return _first(connection, request, _by_meaning(by_meaning))
     by_meaning |= nearness(vector, embeddings_of(connection, [key for key in by_words if key not in by_meaning]))
     return _first(connection, request, _by_both(by_words, by_meaning))
+
+
+def _refuse_others(connection: Connection, request: SearchRequest, vector: bytes) -> None:
+    """Refuse to find nothing where all there is has embeddings of another model."""
+    wanted = len(vector) // 4
+    found = other_dimensions(connection, wanted, request.scope)
+    if found is not None:
+        problem = (
+            f"gives {wanted} dimensions, and what is stored has {found}; rebuild_search(embeddings=True) adapts it"
+        )
+        raise InvalidInput("embedder", problem)
 
 
 def _by_meaning(nearness_of: Mapping[Key, float]) -> list[Candidate]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ...tables import SEQ_BITS, TermNumbers, messages, sessions
+from ...tables import SEQ_BITS, TermNumbers, message_embeddings, messages, sessions
 from ...terms.cutting import term_number, term_numbers
 from ...terms.texts import LONGEST_TEXT
 from .. import embeddings
@@ -98,6 +98,9 @@ class Searching:
 
     def key_parameters(self, keys: Sequence[Key]) -> dict[str, Any]:
         return {"sessions": [session_id for session_id, _ in keys], "seqs": [seq for _, seq in keys]}
+
+    def dimensions(self) -> ColumnElement[int]:
+        return func.cardinality(message_embeddings.c.embedding, type_=Integer)
 
     def nearest(self, connection: Connection, vector: bytes, scope: Scope, count: int) -> dict[Key, float]:
         nearest = pgvector.nearest if pgvector.is_installed(connection) else embeddings.nearest

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     String,
     bindparam,
     func,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     true,
 )
 
-from ...tables import MESSAGE_INDEX, SEQ_BITS, sessions, unindexed
+from ...tables import MESSAGE_INDEX, SEQ_BITS, message_embeddings, sessions, unindexed
 from ...terms.hits import Hits
 from ...terms.texts import LONGEST_TEXT, text_of
 from .. import embeddings
@@ -94,6 +95,9 @@ class Searching:
 
     def key_parameters(self, keys: Sequence[Key]) -> dict[str, Any]:
         return {"keys": json.dumps(keys)}
+
+    def dimensions(self) -> ColumnElement[int]:
+        return func.length(message_embeddings.c.embedding, type_=Integer) // 4
 
     def nearest(self, connection: Connection, vector: bytes, scope: Scope, count: int) -> dict[Key, float]:
         return embeddings.nearest(connection, vector, scope, count)
