@@ -66,6 +66,7 @@ USES: dict[tuple[str, str], Use] = {
 GIVEN_NO_SESSION = {
     ("agent_framework", "ZepContextProvider"),  # it is given a user
     ("google_adk", "ZepMemoryService"),  # it is given a user
+    ("google_adk", "ZepSessionConfig"),
     ("google_adk", "session_id_of"),
     ("strands", "ZepMemoryStore"),  # it is given a user
     ("langchain", "search_memory_tool"),  # it is given a user, by the run alone

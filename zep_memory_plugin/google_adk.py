@@ -1,6 +1,6 @@
 """Sessions and memories of Google's Agent Development Kit, kept by a `SessionManager`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import cache, partial
@@ -13,7 +13,7 @@ from .errors import InvalidInput, SessionChanged, SessionExists, SessionNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, Session, ToolCall
-from .types import Metadata
+from .types import DEFAULT_MAX_TOKENS, Metadata
 
 with forms.needing("google-adk"):
     from google.adk.errors._stale_session_error import StaleSessionError
@@ -33,7 +33,7 @@ with forms.needing("google-adk"):
     from google.genai.types import Part as ContentPart
 
 
-__all__ = ["ZepMemoryService", "ZepSessionService", "session_id_of"]
+__all__ = ["ZepMemoryService", "ZepSessionConfig", "ZepSessionService", "session_id_of"]
 
 SessionIds = Callable[[str, str, str], str]
 
@@ -50,6 +50,16 @@ _FOREIGN = "model"
 def session_id_of(app_name: str, user_id: str, session_id: str) -> str:
     """Return the id of the session in which one of an app and a user is kept: as in paths, `app/user/session`."""
     return "/".join(quote(name, safe=" @:+,;=~") for name in (app_name, user_id, session_id))
+
+
+class ZepSessionConfig(GetSessionConfig):
+    """What a run is shown of a session: the newest whole turns, at most *turns* of them and *max_tokens* tokens.
+
+    `RunConfig(get_session_config=ZepSessionConfig())` is how a run is told so. None is no bound.
+    """
+
+    turns: int | None = None
+    max_tokens: int | None = DEFAULT_MAX_TOKENS
 
 
 class ZepSessionService(BaseSessionService):
@@ -111,20 +121,30 @@ class ZepSessionService(BaseSessionService):
     async def get_session(
         self, *, app_name: str, user_id: str, session_id: str, config: GetSessionConfig | None = None
     ) -> AgentSession | None:
-        """Return a session with its events in order, or those that *config* asks for; None when there is none."""
+        """Return a session with its events in order, or those that *config* asks for; None when there is none.
+
+        Without one it is all of them, as the kit sets sessions back by what it reads here; a `ZepSessionConfig` bounds
+        what a run is shown.
+        """
         chosen = config or GetSessionConfig()
         try:
             stored = await self._stored(self._key(app_name, user_id, session_id), user_id)
         except SessionNotFound:
             return None
-        look = partial(self._manager.alast_messages, stored.session_id)
-        rows = await forms.read_newest(FORM, chosen.num_recent_events, look)
+        rows = await forms.read_newest(FORM, chosen.num_recent_events, self._looking(stored.session_id, chosen))
         shared = await self._shared_states(app_name, user_id)
         session, events = _filled(stored, app_name, user_id, shared), _events(rows, self._author or app_name)
         session.id, session._storage_update_marker = session_id.strip(), _marker(stored, *rows[-1:])
         session.last_update_time = max(_moment(stored.created_at), *(event.timestamp for event in events), 0.0)
         session.events = _chosen(events, chosen)
         return session
+
+    def _looking(self, key: str, config: GetSessionConfig) -> Callable[[int | None], Awaitable[list[Message]]]:
+        """Return what reads so many of the newest rows of a session, within the window of *config*."""
+        if not isinstance(config, ZepSessionConfig):
+            return partial(self._manager.alast_messages, key)
+        look = partial(self._manager.alast_messages, key, whole_turns=True)
+        return partial(look, turns=config.turns, max_tokens=config.max_tokens)
 
     async def list_sessions(self, *, app_name: str, user_id: str | None = None) -> ListSessionsResponse:
         """Return the sessions of an app, without events; the one with the newest event comes last."""

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from . import forms
 from .context import scope_of, user_of
+from .core.windows import bounds, newest_turns
 from .errors import SessionExists, SessionNotFound, UserExists
 from .forms import Form, Json, Part
 from .manager import SessionManager
 from .models import Message, Session, ToolCall, User
+from .types import DEFAULT_MAX_TOKENS
 
 with forms.needing("strands-agents"):
     from strands.memory import MemoryEntry, MemoryStore, SearchOptions
@@ -28,6 +30,9 @@ _SESSION, _AGENT = "strands_session", "strands_agent"
 _AGENTS, _GROUPS = "agents", "multi_agents"
 """Where in the state of a session those of its agents and of groups of agents are."""
 
+_REMOVED = "removed_message_count"
+"""What a conversation manager keeps of the messages that its agent is not shown any more."""
+
 _NEVER = 2**62
 """A seq that no message has: whoever appends since then appends what is new, under another uuid where one is taken."""
 
@@ -38,6 +43,9 @@ class ZepSessionRepository(SessionRepository):
     Each agent of a session is shown its own messages and those of other frameworks. New sessions belong to *user_id*,
     else to the user of the surrounding `use_session`. *conversation_manager* names the class of an agent's conversation
     manager, for an agent that takes on a session which another framework began.
+
+    An agent that goes on with a session begins with the newest whole turns, at most *turns* of them and *max_tokens*
+    tokens, None being no bound; its conversation manager takes what came before for removed. `list_messages` has all.
     """
 
     def __init__(
@@ -46,10 +54,13 @@ class ZepSessionRepository(SessionRepository):
         *,
         user_id: str | None = None,
         conversation_manager: str = "SlidingWindowConversationManager",
+        turns: int | None = None,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
     ) -> None:
         self._manager = manager
         self._user_id = user_id
-        self._unmanaged = {"__name__": conversation_manager, "removed_message_count": 0}
+        self._unmanaged = {"__name__": conversation_manager, _REMOVED: 0}
+        self._bounds = bounds(turns=turns, max_tokens=max_tokens)
 
     def create_session(self, session: AgentSession, **others: object) -> AgentSession:
         """Store a new session."""
@@ -87,9 +98,18 @@ class ZepSessionRepository(SessionRepository):
         if self.read_session(session_id) is None:
             return None
         state = self._states(session_id, _AGENTS).get(agent_id)
-        if state is None and self._rows(session_id, agent_id):
-            return SessionAgent(agent_id, state={}, conversation_manager_state=dict(self._unmanaged))
-        return None if state is None else SessionAgent.from_dict(state)
+        rows = self._rows(session_id, agent_id)
+        if state is not None:
+            return self._bounded(SessionAgent.from_dict(state), rows)
+        return self._bounded(SessionAgent(agent_id, {}, dict(self._unmanaged)), rows) if rows else None
+
+    def _bounded(self, agent: SessionAgent, rows: list[Message]) -> SessionAgent:
+        """Let *agent* take what came before its window for removed."""
+        before = rows[: len(rows) - len(newest_turns(rows, self._bounds))]
+        removed, managed = len(forms.from_rows(FORM, before)), agent.conversation_manager_state
+        if removed > managed.get(_REMOVED, 0):
+            agent.conversation_manager_state = {**managed, _REMOVED: removed}
+        return agent
 
     def update_agent(self, session_id: str, session_agent: SessionAgent, **others: object) -> None:
         """Store the state of an agent."""

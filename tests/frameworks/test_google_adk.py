@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from google.adk.agents import LlmAgent
+from google.adk.agents.run_config import RunConfig
 from google.adk.cli.service_registry import get_service_registry, load_services_module
 from google.adk.errors.already_exists_error import AlreadyExistsError
 from google.adk.errors.session_not_found_error import SessionNotFoundError
@@ -21,7 +22,7 @@ from google.genai import types
 
 from tests.support.statements import statements
 from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
-from zep_memory_plugin.google_adk import ZepMemoryService, ZepSessionService, session_id_of
+from zep_memory_plugin.google_adk import ZepMemoryService, ZepSessionConfig, ZepSessionService, session_id_of
 
 NAMES = {"app_name": "app", "user_id": "alice"}
 FIRST, LATER = 1_700_000_000.25, 4_000_000_000.5
@@ -304,6 +305,41 @@ def test_an_agent_goes_on_in_the_next_process(manager: SessionManager) -> None:
     assert said == ["1 contents", "3 contents"]
     rows = manager.list_messages(session_id_of("app", "alice", "s"))
     assert [row.content for row in rows] == ["Hello", "1 contents", "And now?", "3 contents"]
+
+
+def test_a_run_is_shown_a_window_when_it_is_told_so(service: ZepSessionService) -> None:
+    """The kit's own calls read all: what it sets back, it reckons from the first event on."""
+    begun(service, *(event(f"e{number}", ("user", "app")[number % 2], "word " * 9_000) for number in range(8)))
+    configs = [
+        None,
+        GetSessionConfig(),
+        ZepSessionConfig(),
+        ZepSessionConfig(max_tokens=None),
+        ZepSessionConfig(turns=2, max_tokens=None),
+        ZepSessionConfig(max_tokens=1),
+        ZepSessionConfig(num_recent_events=1),
+    ]
+
+    sessions = [run(service.get_session(**NAMES, session_id="s", config=config)) for config in configs]
+
+    assert [len(session.events) for session in sessions] == [8, 8, 2, 8, 4, 2, 1]
+    assert {session.events[-1].id for session in sessions} == {"e7"}
+
+
+def test_a_runner_passes_the_window_on(manager: SessionManager) -> None:
+    words = [Message(role=role, content="word " * 9_000) for _ in range(4) for role in ("human", "ai")]
+    manager.add_memory(session_id_of("app", "alice", "s"), words, user_id="alice", metadata={"google_adk_id": "s"})
+    agent = LlmAgent(name="guide", model=ScriptedModel(model="scripted"))
+    runner = Runner(app_name="app", agent=agent, session_service=ZepSessionService(manager))
+    message = types.Content(role="user", parts=[types.Part(text="And now?")])
+
+    events = [
+        list(runner.run(user_id="alice", session_id="s", new_message=message, run_config=config))
+        for config in (RunConfig(get_session_config=ZepSessionConfig()), RunConfig())
+    ]
+
+    said = [part.text for (each,) in events for part in (each.content and each.content.parts) or []]
+    assert said == ["3 contents", "11 contents"]
 
 
 def test_memories_are_what_was_said_in_all_sessions_of_an_app_and_user(

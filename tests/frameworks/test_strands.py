@@ -229,6 +229,32 @@ def test_an_agent_takes_on_what_another_framework_began(manager: SessionManager)
     assert len(agent(manager).messages) == 6
 
 
+def test_an_agent_begins_with_the_newest_turns_that_fit(manager: SessionManager) -> None:
+    """And is told how many came before, as if its conversation manager had removed them; all of them stay stored."""
+    words = [Message(role=role, content="word " * 3_000) for _ in range(9) for role in ("human", "ai")]
+    manager.add_memory("s", words, user_id="alice")
+
+    first = agent(manager)
+    first("Weather?")
+    second = agent(manager)
+
+    assert (len(first.messages), len(second.messages)) == (8 + 4, 8 + 4)
+    assert second.conversation_manager.removed_message_count == 10
+    assert len(ZepSessionRepository(manager).list_messages("s", "default")) == 22
+
+
+def test_an_agent_is_shown_as_much_as_it_is_told(manager: SessionManager) -> None:
+    manager.add_memory("s", [Message(role="human", content="word " * 9_000) for _ in range(5)], user_id="alice")
+    bounds: list[dict[str, int | None]] = [{}, {"max_tokens": None}, {"turns": 2}, {"max_tokens": 1}]
+
+    shown = [
+        ZepSessionRepository(manager, **each).read_agent("s", "guide")  # type: ignore[arg-type]
+        for each in bounds
+    ]
+
+    assert [each and each.conversation_manager_state["removed_message_count"] for each in shown] == [2, 0, 3, 4]
+
+
 def test_memories_are_what_the_user_said_in_all_sessions(manager: SessionManager) -> None:
     manager.add_memory("before", [Message(role="user", content="My dog is called Rex.")], user_id="alice")
     manager.add_memory("his", [Message(role="user", content="My dog is called Bello.")], user_id="bob")
