@@ -37,6 +37,7 @@ from zep_memory_plugin import (
     State,
     Stats,
     Summary,
+    SummaryAs,
     TokenCounter,
     TransferFormat,
     TransferProgress,
@@ -61,8 +62,13 @@ SessionManager("sqlite://", durability="never")  # type: ignore[arg-type]  # pyr
 
 durability: Durability = "normal"
 pooler: Pooler = "transaction"
+summary_as: SummaryAs = "user"
+SessionManager("sqlite://", summary_as="assistant")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
-with SessionManager("sqlite://", message_window=20, durability=durability, pooler=pooler) as manager:
+with SessionManager(
+    "sqlite://", message_window=20, durability=durability, pooler=pooler, summary_as=summary_as
+) as manager:
+    assert_type(manager.summary_as, SummaryAs)
     assert_type(manager, SessionManager)
     assert_type(manager.as_user("alice"), SessionManager)
 assert_type(manager.token_counter, TokenCounter)

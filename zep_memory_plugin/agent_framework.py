@@ -62,7 +62,8 @@ class ZepHistoryProvider(HistoryProvider):
         if session_id is None:
             return []
         memory = await self._manager.aprompt_memory(session_id, **self._bounds, user_id=user_id)
-        return [AgentMessage.from_dict(message) for message in forms.from_rows(FORM, forms.told(memory))]
+        shown = forms.told(FORM, memory, self._manager.summary_as)
+        return [AgentMessage.from_dict(message) for message in shown]
 
     async def save_messages(
         self, session_id: str | None, messages: Sequence[AgentMessage], *, state: Json | None = None, **others: object

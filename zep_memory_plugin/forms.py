@@ -14,8 +14,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from .core import checks, jsontext
-from .models import ChangeState, Memory, Message, State, ToolCall
-from .types import role_type_of
+from .models import ChangeState, Memory, Message, State, Summary, ToolCall
+from .types import SummaryAs, role_type_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Form:
     answer and the calls that belong to it."""
     path: tuple[str, ...] = ("content",)
     """Where in a message its parts are."""
+    words: str = "text"
+    """The type of a part with words of the user."""
 
     def parts(self, message: Json) -> list[Json]:
         """Return the list in *message* that holds its parts."""
@@ -163,11 +165,32 @@ def native_text(value: object) -> str:
     return text if jsontext.is_plain(text) else json.dumps(value, separators=(",", ":"))
 
 
-def told(memory: Memory) -> list[Message]:
-    """Return *memory* as rows: its summary is what the system says after the message at its head."""
-    summary = [Message(role="system", content=memory.summary.content)] if memory.summary else []
-    start = 1 if memory.messages and memory.messages[0].role_type == "system" else 0
-    return [*memory.messages[:start], *summary, *memory.messages[start:]]
+def told(form: Form, memory: Memory, summary_as: SummaryAs) -> list[Json]:
+    """Return *memory* as messages: its summary is what the system says after the message at its head, or the user."""
+    rows, summary = memory.messages, memory.summary
+    if summary is None:
+        return from_rows(form, rows)
+    start = 1 if rows and rows[0].role_type == "system" else 0
+    if summary_as == "system":
+        return from_rows(form, [*rows[:start], Message(role="system", content=summary.content), *rows[start:]])
+    messages = from_rows(form, rows)
+    position = next((index for index, each in enumerate(messages) if each.get("role") == "user"), None)
+    if position is None:
+        return from_rows(form, [*rows[:start], Message(role="user", content=recap(summary)), *rows[start:]])
+    return [*messages[:position], _recalling(form, summary, messages[position]), *messages[position + 1 :]]
+
+
+def recap(summary: Summary) -> str:
+    """Return *summary* as words in front of what the user says."""
+    return f"Earlier in this conversation:\n{summary.content}"
+
+
+def _recalling(form: Form, summary: Summary, message: Json) -> Json:
+    """Return *message* with *summary* in front of its words."""
+    *_, last = form.path
+    if isinstance(message[last], str):
+        return {**message, last: f"{recap(summary)}\n\n{message[last]}"}
+    return form.with_parts(message, [{"type": form.words, "text": recap(summary)}, *form.parts(message)])
 
 
 def from_rows(form: Form, rows: Iterable[Message]) -> list[Json]:

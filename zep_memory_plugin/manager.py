@@ -59,6 +59,7 @@ from .types import (
     SearchMode,
     SearchOptions,
     SessionOrder,
+    SummaryAs,
     TokenCounter,
     TransferFormat,
     TransferProgress,
@@ -90,7 +91,9 @@ class SessionManager:
     *background* a write returns before any of them is called: for blocking callers threads of the manager do that, for
     async ones tasks on the event loop; `flush` waits for them, and so does `close`. Without it the write waits.
     *before_store* is asked before messages are stored, those of an import too, with the session id and the messages,
-    and returns those to store, redacted or tagged; what it raises refuses them all. *durability* "full" means that what
+    and returns those to store, redacted or tagged; what it raises refuses them all. *summary_as* says how all adapters
+    show a model the summary of a session: as a system message, or with "user", for models that take no second one, at
+    the beginning of the first message of the user. *durability* "full" means that what
     was acknowledged survives a power loss; with "normal" SQLite may then lose the writes of the last moments, though
     not in a crash of the program, and writes about four times faster. *pooler* says whether something like PgBouncer
     stands before Postgres that gives each transaction another server: "auto" finds that out, at one round trip for each
@@ -119,6 +122,7 @@ class SessionManager:
         titler: Titler | None = None,
         embedder: Embedder | None = None,
         before_store: BeforeStore | None = None,
+        summary_as: SummaryAs = "system",
         background: bool = True,
         durability: Durability = "full",
         pooler: Pooler = "auto",
@@ -133,6 +137,7 @@ class SessionManager:
             application.embedding_of(embedder),
             background,
             core.checks.before_store(before_store),
+            core.checks.summary_as(summary_as),
         )
         self._runner = Runner(
             database,
@@ -208,6 +213,11 @@ class SessionManager:
     def token_counter(self) -> TokenCounter:
         """The function that counts the tokens of a text."""
         return self._app.token_counter
+
+    @property
+    def summary_as(self) -> SummaryAs:
+        """Who tells a model the summary of a session."""
+        return self._app.summary_as
 
     def close(self) -> None:
         """Do what `flush` waits for, and close the connections that the manager made.

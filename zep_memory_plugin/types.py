@@ -49,6 +49,9 @@ JsonScalar = str | int | float | bool | None
 Durability = Literal["full", "normal"]
 """Whether what was acknowledged survives a power loss, or only a crash of the program."""
 
+SummaryAs = Literal["system", "user"]
+"""Who tells a model the summary of a session: the system, in a message of its own, or the user, in their first one."""
+
 Pooler = Literal["auto", "transaction", "none"]
 """Whether a pooler stands before Postgres that gives each transaction another server: told, or found out."""
 

@@ -15,7 +15,7 @@ from .. import uuids
 from ..errors import InvalidInput, shown
 from ..models import BeforeStore, ChangeState
 from ..moments import moment_of
-from ..types import JsonScalar, KnownRule, MessageStatus, RoleType, SessionOrder, TokenCounter
+from ..types import JsonScalar, KnownRule, MessageStatus, RoleType, SessionOrder, SummaryAs, TokenCounter
 from . import jsontext
 from .ownership import Tenant
 
@@ -263,6 +263,13 @@ def change(value: ChangeState) -> ChangeState:
         raise InvalidInput(
             "change", f"is {_type(value)}; give a function from a state, or None, to text that does not await"
         )
+    return value
+
+
+def summary_as(value: SummaryAs) -> SummaryAs:
+    """Check who tells a model the summary of a session."""
+    if value not in get_args(SummaryAs):
+        raise InvalidInput("summary_as", f"is {shown(value)}; allowed are 'system' and 'user'")
     return value
 
 

@@ -8,7 +8,7 @@ from .. import static
 from ..core.listing import Horizon
 from ..errors import InvalidInput
 from ..models import BeforeStore
-from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, TokenCounter
+from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, SummaryAs, TokenCounter
 from ..units import Ask
 from .asking import AsksForSummary, AsksForTitle
 
@@ -49,6 +49,7 @@ class Application:
     background: bool = True
     """Whether the functions are asked when nobody waits for them."""
     before_store: BeforeStore | None = None
+    summary_as: SummaryAs = "system"
     sessions_horizon: Horizon = field(default_factory=Horizon)
     users_horizon: Horizon = field(default_factory=Horizon)
 

@@ -24,7 +24,9 @@ from langchain_core.prompt_values import PromptValue
 from ..core import foreign
 from ..errors import InvalidInput
 from ..models import Memory
-from ._window import told
+from ..types import SummaryAs
+from ._pairs import with_results
+from ._window import told, with_summary
 
 _INTERRUPT = "__interrupt__"
 """Names, among the updates of a graph, that it was interrupted. Written out, as LangGraph may not be installed."""
@@ -57,13 +59,13 @@ class TurnInput:
         instructions = list(takewhile(lambda message: isinstance(message, SystemMessage), messages))
         return cls(instructions, messages[len(instructions) :])
 
-    def after(self, memory: Memory) -> list[BaseMessage]:
+    def after(self, memory: Memory, summary_as: SummaryAs) -> list[BaseMessage]:
         """Return all that a model is given."""
-        return [*self.instructions, *self.history(memory), *self.messages]
+        return [*self.instructions, *told(memory, self.messages, summary_as)]
 
-    def history(self, memory: Memory) -> list[BaseMessage]:
+    def history(self, memory: Memory, summary_as: SummaryAs) -> list[BaseMessage]:
         """Return the messages of *memory* with every tool call's results, but for those that the turn brings."""
-        return told(memory, self.messages)
+        return with_summary(memory.summary, with_results(memory.messages, self.messages), summary_as)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class MessageKeys:
     input: str | None
     history: str | None
     output: str | None
+    summary_as: SummaryAs = "system"
 
     def turn_input(self, value: Any) -> TurnInput:
         """Return what the input *value* asks: text, a message, a list of messages, or a dict with one of these.
@@ -92,10 +95,10 @@ class MessageKeys:
         if is_command(value):
             return value
         if not isinstance(value, Mapping):
-            return turn.after(memory)
+            return turn.after(memory, self.summary_as)
         if self.history is None:
-            return {**value, self._input_key(value): turn.after(memory)}
-        return {**value, self.history: turn.history(memory)}
+            return {**value, self._input_key(value): turn.after(memory, self.summary_as)}
+        return {**value, self.history: turn.history(memory, self.summary_as)}
 
     def answer(self, output: Any, value: Any) -> list[BaseMessage]:
         """Return what *output* answers, without what it repeats of the input *value*, as the state of a graph does."""

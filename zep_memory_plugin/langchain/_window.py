@@ -1,22 +1,41 @@
 """What a model is shown of a session, as LangChain's messages: the newest turns, and a summary of the others."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, takewhile
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from ..core.windows import fitting
+from ..forms import recap
 from ..models import Memory, Summary
-from ..types import TokenCounter, WindowBounds
+from ..types import SummaryAs, TokenCounter, WindowBounds
 from ._pairs import with_results
 from ._tokens import all_tokens
 
 
-def told(memory: Memory, following: Iterable[BaseMessage] = ()) -> list[BaseMessage]:
-    """Return *memory* as messages before those *following*: its summary stands after the system message at its head."""
-    messages = with_results(memory.messages, following)
+def told(memory: Memory, following: Sequence[BaseMessage], summary_as: SummaryAs) -> list[BaseMessage]:
+    """Return *memory* as messages, with its summary, and then those *following*."""
+    return with_summary(memory.summary, [*with_results(memory.messages, following), *following], summary_as)
+
+
+def with_summary(summary: Summary | None, messages: Sequence[BaseMessage], summary_as: SummaryAs) -> list[BaseMessage]:
+    """Return *messages* with a *summary* after the system message at their head, or in the first question."""
+    if summary is None:
+        return [*messages]
     head = _instructions(messages[:1])
-    return [*head, *_of_summary(memory.summary), *messages[len(head) :]]
+    if summary_as == "system":
+        return [*head, SystemMessage(summary.content), *messages[len(head) :]]
+    asked = next((index for index, each in enumerate(messages) if isinstance(each, HumanMessage)), None)
+    if asked is None:
+        return [*head, HumanMessage(recap(summary)), *messages[len(head) :]]
+    return [*messages[:asked], _recalling(summary, messages[asked]), *messages[asked + 1 :]]
+
+
+def _recalling(summary: Summary, question: BaseMessage) -> BaseMessage:
+    """Return a copy of *question* with *summary* in front of its words."""
+    words, content = f"{recap(summary)}\n\n", question.content
+    recalling = words + content if isinstance(content, str) else [{"type": "text", "text": words}, *content]
+    return question.model_copy(update={"content": recalling})
 
 
 def leaves_out(messages: Sequence[BaseMessage], bounds: WindowBounds, counter: TokenCounter) -> bool:
@@ -26,7 +45,11 @@ def leaves_out(messages: Sequence[BaseMessage], bounds: WindowBounds, counter: T
 
 
 def windowed(
-    memory: Memory, messages: Sequence[BaseMessage], bounds: WindowBounds, counter: TokenCounter
+    memory: Memory,
+    messages: Sequence[BaseMessage],
+    bounds: WindowBounds,
+    counter: TokenCounter,
+    summary_as: SummaryAs,
 ) -> list[BaseMessage]:
     """Return *messages*, of a thread, after what the window has of their earlier turns and of the *memory* before them.
 
@@ -40,7 +63,7 @@ def windowed(
     if count is not None:
         memory = _newest(memory, max(0, count - len(earlier)))
         earlier = earlier[max(0, len(earlier) - count) :]
-    return [*instructions, *told(memory, [*earlier, *current]), *earlier, *current]
+    return [*instructions, *told(memory, [*earlier, *current], summary_as)]
 
 
 def _turns(messages: Sequence[BaseMessage]) -> tuple[Sequence[BaseMessage], Sequence[BaseMessage]]:
@@ -60,10 +83,6 @@ def _newest(memory: Memory, count: int) -> Memory:
 
 def _instructions(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     return list(takewhile(lambda message: isinstance(message, SystemMessage), messages))
-
-
-def _of_summary(summary: Summary | None) -> list[BaseMessage]:
-    return [] if summary is None else [SystemMessage(summary.content)]
 
 
 def _newest_first(messages: Sequence[BaseMessage], counter: TokenCounter) -> Iterator[tuple[bool, int]]:

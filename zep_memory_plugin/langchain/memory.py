@@ -113,7 +113,7 @@ class ZepMemory(BaseChatMemory):
         return bounds(self.limit, self.turns, self.max_tokens)
 
     def _shown(self, memory: Memory) -> list[BaseMessage] | str:
-        messages = told(memory)
+        messages = told(memory, [], self.manager.summary_as)
         if self.return_messages:
             return messages
         return get_buffer_string(messages, human_prefix=self.human_prefix, ai_prefix=self.ai_prefix)

@@ -279,7 +279,8 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
         if not self._saves_at_once:
             earlier = resending.unrepeated(history.messages, to_rows(request.messages))
             history = history.model_copy(update={"messages": earlier})
-        messages = windowed(history, request.messages, self._bounds, self._manager.token_counter)
+        counter, summary_as = self._manager.token_counter, self._manager.summary_as
+        messages = windowed(history, request.messages, self._bounds, counter, summary_as)
         if [*map(id, messages)] == [*map(id, request.messages)]:
             return request
         return request.override(messages=cast("list[AnyMessage]", messages))

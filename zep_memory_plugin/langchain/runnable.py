@@ -65,7 +65,7 @@ def with_session_memory(
     A tool of an agent is handed the session of the agent. What is called there has no memory of that session, which is
     the agent's to write, unless the call names another.
     """
-    keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key)
+    keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key, manager.summary_as)
     return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, bounds(limit, turns, max_tokens))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory.types import BaseMemory
 from pydantic import Field
@@ -12,9 +12,10 @@ from ..context import session_of
 from ..core.tokens import counted
 from ..core.windows import bounds
 from ..errors import InvalidInput
+from ..forms import recap
 from ..manager import SessionManager
 from ..models import Memory
-from ..types import DEFAULT_MAX_TOKENS, WindowBounds
+from ..types import DEFAULT_MAX_TOKENS, SummaryAs, WindowBounds
 from .messages import from_rows, shown
 from .registry import DEFAULT_NAME, OnManager
 
@@ -79,11 +80,13 @@ class ZepMemory(OnManager, BaseMemory):
 
     def get(self, input: str | None = None, initial_token_count: int = 0, **_ignored: Any) -> list[ChatMessage]:
         """Return what the model is shown of the session, beside a prompt of *initial_token_count* tokens."""
-        return _told(self.manager.prompt_memory(**self._bounds(initial_token_count), **self._session))
+        memory = self.manager.prompt_memory(**self._bounds(initial_token_count), **self._session)
+        return _told(memory, self.manager.summary_as)
 
     async def aget(self, input: str | None = None, initial_token_count: int = 0, **_ignored: Any) -> list[ChatMessage]:
         """Return what the model is shown of the session, beside a prompt of *initial_token_count* tokens. See `get`."""
-        return _told(await self.manager.aprompt_memory(**self._bounds(initial_token_count), **self._session))
+        memory = await self.manager.aprompt_memory(**self._bounds(initial_token_count), **self._session)
+        return _told(memory, self.manager.summary_as)
 
     def get_all(self) -> list[ChatMessage]:
         """Return all messages of the session."""
@@ -135,9 +138,20 @@ class ZepMemory(OnManager, BaseMemory):
         return asdict(session_of(self.session_id, self.user_id))
 
 
-def _told(memory: Memory) -> list[ChatMessage]:
-    """Return *memory* as messages: its summary stands after the system message at its head."""
-    messages = from_rows(shown(memory.messages))
-    summary = [ChatMessage(memory.summary.content, role=MessageRole.SYSTEM)] if memory.summary else []
+def _told(memory: Memory, summary_as: SummaryAs) -> list[ChatMessage]:
+    """Return *memory* as messages: its summary stands after the system message at its head, or in the first question.
+
+    Where nobody asks anything, a question with the summary stands there.
+    """
+    messages, summary = from_rows(shown(memory.messages)), memory.summary
+    if summary is None:
+        return messages
     start = 1 if messages and messages[0].role == MessageRole.SYSTEM else 0
-    return [*messages[:start], *summary, *messages[start:]]
+    if summary_as == "system":
+        return [*messages[:start], ChatMessage(summary.content, role=MessageRole.SYSTEM), *messages[start:]]
+    asked = next((index for index, each in enumerate(messages) if each.role == MessageRole.USER), None)
+    if asked is None:
+        return [*messages[:start], ChatMessage(recap(summary)), *messages[start:]]
+    question = messages[asked]
+    blocks = [TextBlock(text=f"{recap(summary)}\n\n"), *question.blocks]
+    return [*messages[:asked], question.model_copy(update={"blocks": blocks}), *messages[asked + 1 :]]

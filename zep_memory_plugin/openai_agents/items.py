@@ -46,5 +46,5 @@ def _item(row: Message, part: Part) -> Json:
     return {"role": role, "content": part.text}
 
 
-FORM = Form("openai_agents", _part, _items)
+FORM = Form("openai_agents", _part, _items, words="input_text")
 """How the SDK writes items."""

@@ -56,7 +56,7 @@ class ZepSession(SessionABC):
         user_id = self._user(wrapper)
         if bound is None:
             memory = await self._manager.aprompt_memory(self.session_id, **self._window, user_id=user_id)
-            return cast("list[TResponseInputItem]", forms.from_rows(FORM, forms.told(memory)))
+            return cast("list[TResponseInputItem]", forms.told(FORM, memory, self._manager.summary_as))
         items = forms.from_rows(FORM, await self._manager.alast_messages(self.session_id, bound, user_id=user_id))
         return cast("list[TResponseInputItem]", items[max(len(items) - bound, 0) :])
 
