@@ -14,9 +14,23 @@ ZepMemoryError
 
 Messages never hold text of a conversation, a password or a driver's words. The driver's error is not their cause
 either, as tracebacks print that; a note says of what kind it was and where it came from.
+
+Where one was raised within this package helps nobody who calls it: a traceback ends at the call, and a notebook shows
+the lines of its user and the message. `python -X dev` shows all.
 """
 
+import sysconfig
+from os.path import dirname
+from traceback import extract_tb, format_list
 from typing import Any
+
+_PATHS = sysconfig.get_paths()
+_NOT_THE_USERS = (
+    dirname(__file__),
+    "<frozen",
+    *(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
+"""How the names of files begin that a user of this package has not written."""
 
 SHOWN_LENGTH = 60
 """Longest part of an offending value that a message shows, in characters."""
@@ -27,6 +41,12 @@ class ZepMemoryError(Exception):
 
     code: str | None = None
     """The database's own name of what went wrong, where it has one: an SQLSTATE, or SQLite's name of its code."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows of the error."""
+        frames = [each for each in extract_tb(self.__traceback__) if not each.filename.startswith(_NOT_THE_USERS)]
+        lines = [each.rstrip() for each in format_list(frames)]
+        return [*lines, *getattr(self, "__notes__", ()), f"{type(self).__name__}: {self}"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By its text, not by what its own constructor takes: it must survive the way between two processes.

@@ -8,14 +8,18 @@ A *flow* is work of several units and of the application's own functions. It is 
 What it yields as `Later` is another flow's, in the background.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
+
+from .errors import ZepMemoryError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,3 +109,18 @@ def write_alone(operation: Callable[Concatenate[Connection, Stamp, P], Any], *ar
     """Return the unit of work that runs *operation*, which is one statement or opens its transaction itself."""
     stamp = Stamp()
     return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp, called=operation)
+
+
+class _Shortly:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ZepMemoryError) and not sys.flags.dev_mode:
+            error.__traceback__ = None
+
+
+SHORTLY = _Shortly()
+"""Lets an error of ours leave a block without the frames of what raised it in there."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from ..errors import InvalidInput
 from ..models import Memory, Message, ToolCall
 from ..types import KnownRule, Metadata, TokenCounter, role_type_of
+from ..units import SHORTLY
 from ..uuids import new_uuid
 from . import checks, damage, jsontext
 from .tokens import counted
@@ -83,7 +84,8 @@ def batch(
     since = checks.limit(since_seq, "since_seq")
     expected = checks.revision(expected_revision)
     checks.metadata(metadata)
-    rows, positions = _collected(new.messages if isinstance(new, Memory) else new, token_counter, rule)
+    with SHORTLY:
+        rows, positions = _collected(new.messages if isinstance(new, Memory) else new, token_counter, rule)
     merges = any(rows[position]["metadata"] for position in positions.values())
     return Batch(
         rows,

@@ -23,7 +23,7 @@ from ..databases.naming import Naming
 from ..databases.protocol import FileId
 from ..errors import DatabaseUnavailable, ZepMemoryError
 from ..types import Durability, LentConnection, Pooler, Watcher
-from ..units import Ask, Effect, Flow, Later, Stamp, Unit
+from ..units import SHORTLY, Ask, Effect, Flow, Later, Stamp, Unit
 from . import engines, forks, lending, watching
 from .background import NO_CHORES, Chores, Transaction, Worker
 from .connections import Held
@@ -94,24 +94,37 @@ class Runner:
 
     def read(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *operation*, one SELECT or several that need not agree, in autocommit."""
-        return cast("T", self._run_unit(units.read(operation, *args, **kwargs)))
+        with SHORTLY:
+            return cast("T", self._run_unit(units.read(operation, *args, **kwargs)))
 
     async def aread(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *operation* in autocommit. See `read`."""
-        return cast("T", await self._arun_unit(units.read(operation, *args, **kwargs)))
+        with SHORTLY:
+            return cast("T", await self._arun_unit(units.read(operation, *args, **kwargs)))
 
     def write(self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *operation* in one transaction. When it is sent again, it gets the same stamp."""
-        return cast("T", self._run_unit(units.write(operation, *args, **kwargs)))
+        with SHORTLY:
+            return cast("T", self._run_unit(units.write(operation, *args, **kwargs)))
 
     async def awrite(
         self, operation: Callable[Concatenate[Connection, Stamp, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run *operation* in one transaction. See `write`."""
-        return cast("T", await self._arun_unit(units.write(operation, *args, **kwargs)))
+        with SHORTLY:
+            return cast("T", await self._arun_unit(units.write(operation, *args, **kwargs)))
 
     def run(self, flow: Flow[T]) -> T:
         """Run *flow*, each unit on its own, and return what it comes to; failures are thrown into it."""
+        with SHORTLY:
+            return self._run_flow(flow)
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run *flow*. See `run`."""
+        with SHORTLY:
+            return await self._arun_flow(flow)
+
+    def _run_flow(self, flow: Flow[T]) -> T:
         resume: Callable[[Any], Effect] = flow.send
         result: Any = None
         while True:
@@ -124,8 +137,7 @@ class Runner:
             except Exception as error:
                 result, resume = error, flow.throw
 
-    async def arun(self, flow: Flow[T]) -> T:
-        """Run *flow*. See `run`."""
+    async def _arun_flow(self, flow: Flow[T]) -> T:
         resume: Callable[[Any], Effect] = flow.send
         result: Any = None
         while True:
