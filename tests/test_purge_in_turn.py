@@ -12,7 +12,7 @@ from tests.support.messages import said
 from tests.support.tables import Tables
 from zep_memory_plugin import InvalidInput, NotForOneUser, PurgeReport, SessionManager
 from zep_memory_plugin.core import leases, purge
-from zep_memory_plugin.core.leases import WHILE_AT_WORK, Lease
+from zep_memory_plugin.core.leases import LONGEST_INTERVAL, WHILE_AT_WORK, Lease
 from zep_memory_plugin.units import Stamp
 
 PATIENCE = 90.0
@@ -156,3 +156,10 @@ def test_an_interval_is_checked_before_anything_is_purged(machines: list[Session
         machines[0].purge_every(timedelta(0))
 
     assert trash(machines[0]) == ["a"]
+
+
+def test_the_longest_interval_there_is_ends_in_no_error(machines: list[SessionManager]) -> None:
+    """Though no calendar has its end; the trash is emptied once."""
+    assert turn(machines[0], timedelta.max) == LONGEST_INTERVAL
+    assert turn(machines[1], timedelta.max) > LONGEST_INTERVAL - DAY
+    assert trash(machines[0]) == []

@@ -17,6 +17,9 @@ from ..errors import InvalidInput
 from ..tables import leases
 from ..units import Flow, Stamp
 
+LONGEST_INTERVAL = timedelta(days=36_500)
+"""The longest interval: no calendar has the end of some that are longer."""
+
 WHILE_AT_WORK = timedelta(minutes=10)
 """How long a lease is taken for, and again with each step of the work."""
 
@@ -50,10 +53,11 @@ def keep(connection: Connection, stamp: Stamp, lease: Lease, until: datetime | N
     connection.execute(update(leases).where(*held).values(until=until or stamp.now + WHILE_AT_WORK))
 
 
-def check_interval(interval: timedelta) -> None:
-    """Make sure that work can be done once in an *interval*."""
+def check_interval(interval: timedelta) -> timedelta:
+    """Return *interval*, once in which work can be done, or the longest one."""
     if not isinstance(interval, timedelta) or interval <= timedelta(0):
         raise InvalidInput("interval", "is no timedelta of more than zero")
+    return min(interval, LONGEST_INTERVAL)
 
 
 def in_turn(lease: Lease, work: Callable[[], Flow[object]]) -> Flow[timedelta]:

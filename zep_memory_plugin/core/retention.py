@@ -55,8 +55,7 @@ def turn(interval: timedelta, wanted: Retention, progress: RetentionProgress | N
 
     It tells after what time to do it again.
     """
-    leases.check_interval(interval)
-    lease = Lease(f"retention {_digest(wanted)}", interval)
+    lease = Lease(f"retention {_digest(wanted)}", leases.check_interval(interval))
 
     def work() -> Flow[None]:
         report = yield from retain(wanted, lease)
