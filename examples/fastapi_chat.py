@@ -30,6 +30,7 @@ from uuid import UUID, uuid4, uuid5
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -110,6 +111,7 @@ def create_app(database: str, model: Model = scripted) -> FastAPI:
     app.state.chat = chat
     app.include_router(routes)
     app.add_exception_handler(ZepMemoryError, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
     return app
 
 
@@ -117,6 +119,13 @@ def refused(request: Request, error: Exception) -> JSONResponse:
     """Answer with the status that *error* stands for; its words are for people and hold no secret."""
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     return JSONResponse({"detail": str(error)}, status)
+
+
+def malformed(request: Request, error: Exception) -> JSONResponse:
+    """Say what is wrong with a request, without its own words: FastAPI repeats them, and not all can be sent."""
+    assert isinstance(error, RequestValidationError)
+    problems = [{key: problem[key] for key in ("loc", "msg", "type")} for problem in error.errors()]
+    return JSONResponse({"detail": problems}, 422)
 
 
 def chat_of(request: Request) -> Chat:

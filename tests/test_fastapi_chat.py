@@ -36,6 +36,9 @@ def service(database_url: str) -> Iterator[str]:
             process.wait(PATIENCE)
 
 
+AS_JSON = {"Content-Type": "application/json"}
+
+
 def client(service: str, user: str) -> httpx.AsyncClient:
     # Without certificates, which take longer to read than all else.
     return httpx.AsyncClient(base_url=service, headers={"X-User": user}, timeout=None, verify=False)
@@ -116,6 +119,9 @@ def test_the_life_of_a_session(service: str) -> None:
         async with client(service, "alice") as http:
             assert (await http.post("/sessions/trip/messages", json={"text": ""})).status_code == 422
             assert (await http.get("/sessions", params={"limit": 0})).status_code == 422
+            lone = await http.post("/sessions/trip/messages", content=r'{"text": "\ud800"}', headers=AS_JSON)
+            assert lone.status_code == 422
+            assert lone.json()["detail"][0]["loc"] == ["body", "text"]
             assert (await http.get("/search", params={"q": "Lisbon"})).json()[0]["session_id"] == "trip"
             assert (await http.post("/sessions", json={"session_id": "work", "title": "Work"})).status_code == 201
             page = (await http.get("/sessions", params={"limit": 1})).json()
