@@ -446,6 +446,55 @@ def test_a_summarizer_does_not_wait_for_itself(sqlite_url: str, end: str) -> Non
         assert texts(manager.list_messages("a")) == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_a_blocking_summarizer_does_not_wait_for_the_task_that_waits_for_it(sqlite_url: str, end: str) -> None:
+    """It runs in a thread, for a task of a loop that goes on meanwhile."""
+    ended: list[str] = []
+
+    def summarize(previous: Summary | None, messages: list[Message]) -> str:
+        getattr(managers[0], end)()
+        ended.append(end)
+        return "short"
+
+    async def write() -> None:
+        await managers[0].aadd_memory("a", numbered(3))
+        await managers[0].aclose()
+
+    managers = [SessionManager(sqlite_url, message_window=2, summarizer=summarize)]
+    asyncio.run(asyncio.wait_for(write(), PATIENCE))
+
+    assert ended == [end]
+
+
+def test_closing_in_vain_leaves_what_waits_with_one_line(
+    sqlite_url: str, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The sessions that are worked on end their turn in vain; the others are left to the next process."""
+    names = [f"s{number}" for number in range(AT_ONCE + 20)]
+
+    async def begin() -> None:
+        manager = SessionManager(sqlite_url, message_window=2, summarizer=gate)
+        for name in names:
+            await manager.aadd_memory(name, numbered(3))
+        closing = asyncio.create_task(manager.aclose())
+        await asyncio.sleep(0)  # by which it has begun to wait
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        gate.opened.set()
+
+    asyncio.run(begin())
+
+    said = [record.getMessage() for record in caplog.records]
+    (line,) = [line for line in said if "summarizing" not in line]
+    assert line.endswith(" sessions are left undone; the next process makes up for that")
+    assert len(said) <= 1 + AT_ONCE
+    with SessionManager(sqlite_url, message_window=2, summarizer=Gate(is_open=True)) as other:
+        other.add_memory("another", numbered(3))
+        other.flush()
+        assert {summary_of(other, name) for name in names} == {"of 2 messages"}
+
+
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_process_leaves_the_work_of_its_parent_to_it(sqlite_url: str, gate: Gate) -> None:
@@ -493,6 +542,20 @@ def test_a_manager_that_is_opened_again_goes_on(sqlite_url: str) -> None:
             manager.add_memory(session_id, numbered(3))
     with manager:
         assert [summary_of(manager, session_id) for session_id in "ab"] == ["of 2 messages"] * 2
+
+
+def test_a_manager_that_is_opened_again_looks_for_what_was_left_undone(sqlite_url: str) -> None:
+    manager = SessionManager(sqlite_url, message_window=2, summarizer=Gate(is_open=True))
+    with manager:
+        manager.add_memory("a", numbered(3))
+    with SessionManager(sqlite_url) as other:  # which has no summarizer
+        other.add_memory("b", numbered(3))
+
+    with manager:
+        manager.add_memory("a", numbered(1))
+        manager.flush()
+
+        assert summary_of(manager, "b") == "of 2 messages"
 
 
 def test_without_functions_a_flush_is_nothing(memory: Caller) -> None:

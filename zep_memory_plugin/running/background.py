@@ -10,17 +10,20 @@ Who is first in a process looks for what an earlier one has left undone.
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
 
 from ..units import Flow
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Sessions that threads, and the tasks of an event loop, work on at once."""
@@ -30,6 +33,11 @@ LONGEST_QUEUE = 1_000
 
 STEP = 1.0
 """Seconds after which who waits for work sees whether anybody can still do it."""
+
+_NOBODY = object()
+
+_around: ContextVar[object] = ContextVar("zep_memory_plugin_worked_on_by", default=_NOBODY)
+"""The thread or the task that works on a session, for what runs on its behalf wherever that is."""
 
 T = TypeVar("T")
 
@@ -102,6 +110,10 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="zep-memory-background")
 
+    def anew(self) -> "Worker":
+        """Return the worker of a manager that is opened again: others may have left work undone meanwhile."""
+        return Worker(self._chores)
+
     def child(self) -> "Worker":
         """Return the worker of a process that was forked from this one, which goes on with what is in the queue."""
         return Worker(self._chores, looks=self._looks)
@@ -162,15 +174,19 @@ class Worker:
 
     def drain(self, runner: Runs) -> None:
         """Take no more in, and wait until what was is done."""
-        self._refuse_more()
-        self.flush(runner)
-        self._threads.shutdown(wait=False)
+        try:
+            self._refuse_more()
+            self.flush(runner)
+        finally:
+            self._end()
 
     async def adrain(self, runner: Runs) -> None:
         """Take no more in, and wait until what was is done. See `drain`."""
-        self._refuse_more()
-        await self.aflush(runner)
-        self._threads.shutdown(wait=False)
+        try:
+            self._refuse_more()
+            await self.aflush(runner)
+        finally:
+            self._end()
 
     def _flow(self, work: _Work) -> Flow[None]:
         return self._look(work.number) if work.session_id is None else self.flow_of(work.session_id)
@@ -210,6 +226,7 @@ class Worker:
         work.turn.set_result(None)
 
     def _work(self, runner: Runs) -> None:
+        _around.set(threading.get_ident())
         while (work := self._take(threading.get_ident())) is not None:
             try:
                 (work.runner or runner).run(self._flow(work))
@@ -218,6 +235,7 @@ class Worker:
 
     async def _awork(self, runner: Runs) -> None:
         task: Any = asyncio.current_task()
+        _around.set(task)
         try:
             while (work := self._take(task)) is not None:
                 with self._given_back_when_cancelled(work):
@@ -279,9 +297,17 @@ class Worker:
         return [threading.get_ident(), *tasks, *self._held_up_elsewhere()]
 
     def _held_up_elsewhere(self) -> list[object]:
-        """Return the tasks of event loops that do not run now, and the one that asks."""
-        current = asyncio.current_task() if asyncio._get_running_loop() else None
-        return [task for task in list(self._tasks) if task is current or not task.get_loop().is_running()]
+        """Return the tasks of event loops that do not run now, and whose turn this call is a part of."""
+        return [_around.get(), *(task for task in list(self._tasks) if not task.get_loop().is_running())]
+
+    def _end(self) -> None:
+        """Leave what still waits, as an interrupt lets it, to whoever looks for what was left undone."""
+        with self._lock:
+            left = len(self._waiting)
+            self._waiting.clear()
+        if left:
+            logger.warning("%d sessions are left undone; the next process makes up for that", left)
+        self._threads.shutdown(wait=False)
 
     def _refuse_more(self) -> None:
         with self._lock:

@@ -154,7 +154,7 @@ class Runner:
         """Begin anew after `close`; what is open stays so."""
         if self._closed.is_set():
             self._process = Process(self._source)
-            self._worker = self._worker.child()
+            self._worker = self._worker.anew()
             self._closed.clear()
 
     def sleep(self, seconds: float) -> None:
