@@ -12,6 +12,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from llama_index.core.embeddings import MockEmbedding
 
 from zep_memory_plugin import InvalidInput, Message, SearchResult, SessionManager, SessionOwnedByAnotherUser
+from zep_memory_plugin.core.search.semantic import LEAST_MEANING, MEANING
 
 TOPICS = (("lynx", "cat", "tiger"), ("sea", "river", "rain"), ("bread", "cake", "soup"), ("train", "car", "road"))
 """Words that mean about the same stand together."""
@@ -257,3 +258,24 @@ def test_what_an_embedder_had_no_time_for_is_embedded_later(url: str) -> None:
         manager.add_memory("s", said("bread"))
 
         assert len(manager.search_memory("tiger", mode="semantic", limit=None)) == 11
+
+
+@pytest.mark.parametrize(
+    ("near", "share"), [(("cat", "lynx", "tiger"), 0.75), (("sea", "river", "rain"), 0.25)], ids=["sees", "blind"]
+)
+def test_a_meaning_counts_as_far_as_it_sees_what_words_find(
+    sqlite_url: str, near: tuple[str, ...], share: float
+) -> None:
+    """An embedder for which the only message with the word is as far as any other is not trusted with the rest."""
+
+    def embed(texts: list[str]) -> list[list[float]]:
+        return [[1.0, 0.0] if text in (*near, "cat?") else [0.0, 1.0] for text in texts]
+
+    words = ["cat", "lynx", "tiger", "sea", "river", "rain", *(f"thing{number}" for number in range(24))]
+    with SessionManager(sqlite_url, embedder=embed, background=False) as manager:
+        manager.add_memory("s", said(*words))
+
+        found = manager.search_memory("cat?", session_id="s", mode="hybrid", explain=True, limit=30)
+
+    (meaning,) = (result.explanation.by_meaning for result in found if result.explanation and near[2] == result.content)
+    assert meaning == pytest.approx(MEANING * LEAST_MEANING * share * 3)  # that is, of so many deviations

@@ -1,6 +1,6 @@
 """Finding messages by what they mean, alone or together with their words."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
 from statistics import fmean, pstdev
@@ -37,6 +37,15 @@ STANDING_OUT = 3.0
 
 RUNNER_UP = 10
 """The message, counted from the best by its words, that tells at how many they point."""
+
+JUDGES = 3
+"""Messages, the best of those that say the words, that tell how good the embedder is: a good one sees one of them."""
+
+AGREED = 4.0
+"""Standard deviations that one of these is near, where a meaning has all of its weight."""
+
+LEAST_AGREED = 0.25
+"""What is left of it where they are no nearer than others."""
 
 
 def candidates(connection: Connection, request: SearchRequest, vector: bytes) -> list[Candidate]:
@@ -86,11 +95,14 @@ def _by_meaning(nearness_of: Mapping[Key, float]) -> list[Candidate]:
 
 
 def _by_both(by_words: Mapping[Key, Candidate], by_meaning: Mapping[Key, float]) -> list[Candidate]:
-    """Add what words and meaning say, each in standard deviations; of the meaning less where the words are sure."""
-    weight = MEANING * _doubt(by_words.values())
+    """Add what words and meaning say, each in standard deviations.
+
+    Of the meaning less where the words are sure, or where it does not see what they found.
+    """
     keys = {**by_meaning, **by_words}
     words = _standardised({key: by_words[key].score if key in by_words else 0.0 for key in keys})
     meaning = _standardised(by_meaning)
+    weight = MEANING * _doubt(by_words.values()) * _agreement(by_words.values(), meaning)
     found: list[Candidate] = []
     for key, score in words.items():
         near = meaning.get(key, 0.0)
@@ -104,6 +116,13 @@ def _doubt(by_words: Collection[Candidate]) -> float:
     """Return how much the words leave open: how near the tenth message comes to the first, as far as that counts."""
     best = nlargest(RUNNER_UP, (each.score for each in by_words))
     return max(LEAST_MEANING, best[-1] / best[0] if len(best) == RUNNER_UP else 0.0)
+
+
+def _agreement(by_words: Iterable[Candidate], meaning: Mapping[Key, float]) -> float:
+    """Return how far *meaning*, in standard deviations, agrees with the best by words."""
+    judges = nlargest(JUDGES, (each for each in by_words if each.says_it), key=lambda each: each[:4])
+    near = max((meaning.get(each.key, 0.0) for each in judges), default=0.0)
+    return min(1.0, max(LEAST_AGREED, near / AGREED))
 
 
 def _standardised(scores: Mapping[Key, float]) -> dict[Key, float]:
