@@ -190,3 +190,28 @@ def test_terms_are_counted_as_they_are_cut(text: str) -> None:
     wanted = ["boat", "dont", "oclock", "ship", "sail"]
 
     assert Hits(wanted).of(text) == {term: every.count(term) for term in wanted if term in every}
+
+
+TEXTS = [
+    "boat",
+    None,
+    "'boats' 'n' boat's",
+    "",
+    "Café by the boat",
+    "ship's",
+    "no such",
+    "'",
+    "o'clock'",
+    "boat " * 4_000,
+    "shipsail",
+    "sail\nboat\tship",
+]
+
+
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[::-1], [None, ""], []], ids=["all", "backwards", "empty", "none"])
+def test_many_texts_are_looked_through_as_each_would_be(texts: list[str | None]) -> None:
+    hits = Hits(["boat", "cafe", "oclock", "ship", "sail"])
+
+    found = hits.of_each(texts)
+
+    assert list(found.items()) == [(at, counts) for at, text in enumerate(texts) if text and (counts := hits.of(text))]

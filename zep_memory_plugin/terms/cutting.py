@@ -60,7 +60,6 @@ _UNSPACED = (
 )
 _APOSTROPHE = "\u2019"
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")
-_WITH_APOSTROPHE = re.compile(r"[a-z0-9']*'[a-z0-9']*")
 IN_ASCII_WORDS = "".join(char.lower() if char.isalnum() or char == "'" else " " for char in map(chr, range(128)))
 """What each ASCII character is in a word: a table for `str.translate`, which takes a quarter of a pattern's time."""
 
@@ -164,10 +163,14 @@ def parts_of_ascii(word: str) -> list[str]:
 
 
 def parts_at(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the words of an ASCII text that an apostrophe stands in or beside, and their starts."""
-    for word in _WITH_APOSTROPHE.finditer(text):
-        for part in _ASCII_WORD.finditer(word[0]):
-            yield word.start() + part.start(), part[0]
+    """Yield the words that an apostrophe stands in or beside, and their starts, of what `IN_ASCII_WORDS` made."""
+    apostrophe = text.find("'")
+    while apostrophe >= 0:
+        start, end = text.rfind(" ", 0, apostrophe) + 1, text.find(" ", apostrophe)
+        end = len(text) if end < 0 else end
+        for part in _ASCII_WORD.finditer(text, start, end):
+            yield part.start(), part[0]
+        apostrophe = text.find("'", end)
 
 
 def words_at(text: str) -> Iterator[tuple[int, str, bool]]:

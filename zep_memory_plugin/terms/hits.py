@@ -1,10 +1,15 @@
 """The terms of a query in texts."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from .cutting import IN_ASCII_WORDS, parts_at, term_of, terms, words_at
 from .stemming import roots
 from .texts import LONGEST_TEXT
+
+LONGEST_JOINED = 16 * 1024
+"""Characters of a text up to which it is looked through together with others."""
 
 Span = tuple[int, int]
 """Where a part of a text starts and ends."""
@@ -23,6 +28,28 @@ class Hits:
         hits: dict[str, int] = {}
         for term in filter(self._wanted.__contains__, found):
             hits[term] = hits.get(term, 0) + 1
+        return hits
+
+    def of_each(self, texts: Sequence[str | None]) -> dict[int, dict[str, int]]:
+        """Return how often each of *texts* has each wanted term, by the positions of those that have any, in order.
+
+        Most are looked through as if they were one text, as beginning with each would take most of the time.
+        """
+        given = [(position, text) for position, text in enumerate(texts) if text]
+        joined = [(position, text) for position, text in given if _is_joined(text)]
+        hits = self._of_joined(joined)
+        hits |= {position: counts for position, text in given if not _is_joined(text) and (counts := self.of(text))}
+        return dict(sorted(hits.items()))
+
+    def _of_joined(self, texts: Sequence[tuple[int, str]]) -> dict[int, dict[str, int]]:
+        """Return the same of ASCII texts with their positions."""
+        starts = list(accumulate((len(text) + 1 for _, text in texts), initial=0))
+        hits: dict[int, dict[str, int]] = {}
+        for start, word in self._likely_words(" ".join(text for _, text in texts)):
+            term = term_of(word)
+            if term in self._wanted:
+                counts = hits.setdefault(texts[bisect_right(starts, start) - 1][0], {})
+                counts[term] = counts.get(term, 0) + 1
         return hits
 
     def spans(self, text: str) -> list[Span]:
@@ -57,6 +84,10 @@ class Hits:
         if "'" in text:
             for position, word in parts_at(spaced):
                 yield position - 1, word
+
+
+def _is_joined(text: str) -> bool:
+    return len(text) <= LONGEST_JOINED and text.isascii()
 
 
 def _starts(text: str, beginning: str) -> Iterator[int]:

@@ -10,7 +10,7 @@ How much a length tells is measured where the search looks: see `Lengths`.
 
 import heapq
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,6 @@ CONSIDERED = 8
 """How many times more messages than asked for `promising` weighs with what stands beside them."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_QUESTION_MARKS = ("?", "？", "؟")  # noqa: RUF001 - full-width and Arabic question marks are meant
 
 BY_SPEAKER = "by speaker"
 """Under what a score has what is due to who says it; no term and no part of a date."""
@@ -219,12 +218,11 @@ def _ranked(
     position: int,
     scores: Mapping[int, float],
     hits: Mapping[int, Hit],
-    amounts: Mapping[str, Mapping[int, float]],
+    amounts: Mapping[str, Sequence[float]],
     weights: Mapping[str, float],
     besides: Mapping[int, Mapping[str, float]],
 ) -> Ranked:
-    heard = {term: amount_at[position] for term, amount_at in amounts.items() if position in amount_at}
-    shares = {term: _saturated(weights[term], amount) for term, amount in heard.items()}
+    shares = {term: _saturated(weights[term], amount) for term, heard in amounts.items() if (amount := heard[position])}
     says = hits[position].says if position in hits else {}
     return Ranked(scores[position], position in hits, position, {**shares, **besides.get(position, {})}, says)
 
@@ -232,14 +230,13 @@ def _ranked(
 def _hits(terms: Iterable[str], texts: Sequence[str | None]) -> dict[int, Hit]:
     """Return which of *terms* each text has, by the positions of those that have any."""
     wanted = Hits(terms)
-    return {
-        position: _hit(counts, wanted.of(speaker_of(text)))
-        for position, text in enumerate(texts)
-        if text and (counts := wanted.of(text))
-    }
+    counts_of = wanted.of_each(texts)
+    speakers = [speaker_of(texts[position] or "") for position in counts_of]
+    names_of = wanted.of_each(speakers)
+    return {position: _hit(counts, names_of.get(number)) for number, (position, counts) in enumerate(counts_of.items())}
 
 
-def _hit(counts: Mapping[str, int], names: Mapping[str, int]) -> Hit:
+def _hit(counts: Mapping[str, int], names: Mapping[str, int] | None) -> Hit:
     """Return what a message says that has terms so often, some of them in the *names* of who says it."""
     if not names:
         return Hit(counts, 0)
@@ -259,41 +256,49 @@ def _best(scores: Mapping[int, float], wanted: int | None) -> Sequence[int]:
     return best[:wanted]
 
 
-def _amounts(hits: Mapping[int, Hit], passages: Passages) -> dict[str, dict[int, float]]:
-    """Return how much of each term there is where: own words and those that are lent, by the positions of messages."""
+def _amounts(hits: Mapping[int, Hit], passages: Passages) -> dict[str, list[float]]:
+    """Return how much of each term there is where: own words and those that are lent, for each message."""
     lengths = Lengths.of(passages.lengths)
     sittings = _sittings(passages)
-    heard = lengths.of_heard(passages.lengths)
-    amounts: dict[str, dict[int, float]] = {}
+    hearing = lengths.of_heard(passages.lengths)
+    amounts: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(sittings))
     for position, (says, _) in hits.items():
         text, length = passages.texts[position] or "", passages.lengths[position]
         own, lent = 1 / lengths.of_own(length), 1 / lengths.of_lent(length)
-        others = [(other, share * lent * heard[other]) for other, share in _listeners(position, text, sittings)]
+        others = _listeners(position, text, lent, sittings, hearing)
         for term, count in says.items():
-            amount_at = amounts.setdefault(term, {})
-            amount_at[position] = amount_at.get(position, 0.0) + count * own
+            heard = amounts[term]
+            heard[position] += count * own
             for other, amount in others:  # how often it says one does not matter to them
-                amount_at[other] = amount_at.get(other, 0.0) + amount
-    return amounts
+                heard[other] += amount
+    return dict(amounts)
 
 
-def _listeners(position: int, text: str, sittings: Sequence[int]) -> list[tuple[int, float]]:
-    """Return who hears the message at a position: those beside it in its sitting, with their shares."""
+def _listeners(
+    position: int, text: str, lent: float, sittings: Sequence[int], hearing: Sequence[float]
+) -> list[tuple[int, float]]:
+    """Return who hears the message at a position: those beside it in its sitting, and how much of what it lends."""
     sitting, end = sittings[position], len(sittings)
-    shares = _SHARES_OF_QUESTION if any(mark in text for mark in _QUESTION_MARKS) else _SHARES
+    shares = _SHARES_OF_QUESTION if _asks(text) else _SHARES
     return [
-        (other, share)
+        (other, share * lent * hearing[other])
         for distance, share in shares
         if 0 <= (other := position + distance) < end and sittings[other] == sitting
     ]
 
 
-def _scores(amounts: Mapping[str, Mapping[int, float]], weights: Mapping[str, float]) -> dict[int, float]:
+def _asks(text: str) -> bool:
+    return "?" in text or "？" in text or "؟" in text  # noqa: RUF001 - full-width and Arabic question marks are meant
+
+
+def _scores(amounts: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> dict[int, float]:
     """Return the score of each message of which there is any term: more of one adds ever less."""
     scores: dict[int, float] = {}
-    for term, amount_at in amounts.items():
-        for position, amount in amount_at.items():
-            scores[position] = scores.get(position, 0.0) + _saturated(weights[term], amount)
+    for term, heard in amounts.items():
+        most = weights[term]
+        for position, amount in enumerate(heard):
+            if amount:
+                scores[position] = scores.get(position, 0.0) + _saturated(most, amount)
     return scores
 
 
