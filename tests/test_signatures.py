@@ -33,6 +33,7 @@ def of_another_kind(other: object) -> list[object]:
 
 BAD: dict[str, list[Any]] = {
     "after": BAD_UUIDS,
+    "as_of": [-1, 2**64, True, 1.5, "5", math.nan, [1], datetime(2026, 1, 1), "2026-01-01"],
     "by": [None, "", "week", 5],
     "batch_size": [*BAD_NUMBERS, None, 0, 100_001],
     "chunk_size": [*BAD_NUMBERS, None, 0],

@@ -92,6 +92,11 @@ def watch(manager: SessionManager) -> None:
     assert_type(manager.watch(None), None)
 
 
+def past(manager: SessionManager) -> None:
+    assert_type(manager.list_messages("a", as_of=3), list[Message])
+    assert_type(manager.get_memory("a", as_of=datetime(2026, 1, 1, tzinfo=UTC)), Memory)
+
+
 def summed(manager: SessionManager) -> None:
     by: UsageKey = "session"
     when = datetime(2026, 1, 1, tzinfo=UTC)

@@ -731,13 +731,18 @@ class SessionManager:
         *,
         max_tokens: int | None = DEFAULT_MAX_TOKENS,
         user_id: str | None = None,
+        as_of: int | datetime | None = None,
     ) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
 
         The newest *lastn* messages; with None or 0 those after the latest summary, at most the manager's message
         window. Where these have more than *max_tokens* tokens, the newest whole turns of them that have no more, and at
-        least the last one; None is no bound. The memory of an unknown or deleted session is empty.
+        least the last one; None is no bound. The memory of an unknown or deleted session is empty. *as_of* an earlier
+        time it is what a model was shown then, as in `list_messages`.
         """
+        if as_of is not None:
+            window = self._app.message_window
+            return self._runner.read(core.history.memory, session_id, as_of, lastn, window, max_tokens, user_id)
         return self._runner.read(core.memory.get, session_id, lastn, self._app.message_window, max_tokens, user_id)
 
     async def aget_memory(
@@ -747,11 +752,15 @@ class SessionManager:
         *,
         max_tokens: int | None = DEFAULT_MAX_TOKENS,
         user_id: str | None = None,
+        as_of: int | datetime | None = None,
     ) -> Memory:
         """Return what a model should be shown of a session: newest messages, oldest first, and the latest summary.
 
         See `get_memory`.
         """
+        if as_of is not None:
+            window = self._app.message_window
+            return await self._runner.aread(core.history.memory, session_id, as_of, lastn, window, max_tokens, user_id)
         return await self._runner.aread(
             core.memory.get, session_id, lastn, self._app.message_window, max_tokens, user_id
         )
@@ -993,12 +1002,16 @@ class SessionManager:
         *,
         deleted: bool = False,
         user_id: str | None = None,
+        as_of: int | datetime | None = None,
     ) -> list[Message]:
         """Return the messages of a session in order.
 
         *cursor* is the `seq` of the last message already seen. *deleted* lists the soft-deleted messages instead, of a
-        live or a soft-deleted session, as long as no purge has taken them.
+        live or a soft-deleted session, as long as no purge has taken them. *as_of* a moment, or the `seq` that was the
+        last one then, lists what was there, deleted since or not; what was changed since is as it is now.
         """
+        if as_of is not None:
+            return self._runner.read(core.history.listed, session_id, as_of, limit, cursor, deleted, user_id)
         return self._runner.read(core.messages.listed, session_id, limit, cursor, deleted, user_id)
 
     async def alist_messages(
@@ -1009,8 +1022,11 @@ class SessionManager:
         *,
         deleted: bool = False,
         user_id: str | None = None,
+        as_of: int | datetime | None = None,
     ) -> list[Message]:
         """Return the messages of a session in order. See `list_messages`."""
+        if as_of is not None:
+            return await self._runner.aread(core.history.listed, session_id, as_of, limit, cursor, deleted, user_id)
         return await self._runner.aread(core.messages.listed, session_id, limit, cursor, deleted, user_id)
 
     def follow(

@@ -45,8 +45,8 @@ def listed(connection: Connection, session_id: str, user_id: str | None) -> list
     checked = checks.session_id(session_id)
     session_rows.get(connection, checked, user_id)
     last_seq = _last_seq(connection, checked)
-    stretches = _stretches(connection, checked, last_seq)
-    head = _head(last_seq, stretches)
+    stretches = stretches_of(connection, checked, last_seq)
+    head = head_of(last_seq, stretches)
     ends = {each.last for each in stretches} - {each.parent for each in stretches} | {head}
     tips = {end: _tip(connection, checked, path(stretches, end)) for end in sorted(ends)}
     rows = {tip.seq: tip for tip in tips.values() if tip is not None}
@@ -65,8 +65,8 @@ def read_to(
         ownership.refuse(connection, checked, owner)
         raise MessageNotFound(checked, to_uuid)
     ownership.check(checked, found.user_id, owner)
-    way = path(_stretches(connection, checked, found.last_seq), found.seq)
-    kept = (messages.c.session_id == checked, _on(messages, way), _is_kept(messages))
+    way = path(stretches_of(connection, checked, found.last_seq), found.seq)
+    kept = (messages.c.session_id == checked, on(messages, way), _is_kept(messages))
     newest = select(*COLUMNS).where(*kept).order_by(messages.c.seq.desc()).limit(count)
     return read(reversed(connection.execute(newest).all()), checked)
 
@@ -96,13 +96,13 @@ def go_on_from(connection: Connection, session_id: str, uuid: UUID, last_seq: in
     seq = 0 if uuid == BEGINNING else connection.execute(there.where(_is_kept(messages))).scalar()
     if seq is None:
         raise MessageNotFound(session_id, uuid)
-    stretches = _stretches(connection, session_id, last_seq)
-    if seq == _head(last_seq, stretches):
+    stretches = stretches_of(connection, session_id, last_seq)
+    if seq == head_of(last_seq, stretches):
         return
     way = path(stretches, seq)
     for table in (messages, summaries):
-        _set(connection, table, session_id, ~_on(table, way), None, SUPERSEDED)
-        _set(connection, table, session_id, _on(table, way), SUPERSEDED, None)
+        _set(connection, table, session_id, ~on(table, way), None, SUPERSEDED)
+        _set(connection, table, session_id, on(table, way), SUPERSEDED, None)
     _go_on_from(connection, session_id, last_seq, seq)
 
 
@@ -130,7 +130,7 @@ def _last_seq(connection: Connection, session_id: str) -> int:
     return last_seq
 
 
-def _stretches(connection: Connection, session_id: str, last_seq: int) -> list[Stretch]:
+def stretches_of(connection: Connection, session_id: str, last_seq: int) -> list[Stretch]:
     """Return the stretches of a session up to its last seq in order, among them one that is still to begin."""
     query = select(branches.c.seq, branches.c.parent_seq).where(branches.c.session_id == session_id)
     rows = connection.execute(query.order_by(branches.c.seq)).all()
@@ -139,7 +139,7 @@ def _stretches(connection: Connection, session_id: str, last_seq: int) -> list[S
     return [Stretch(seq, end, parent) for (seq, parent), end in zip(starts, ends, strict=True)]
 
 
-def _head(last_seq: int, stretches: Sequence[Stretch]) -> int:
+def head_of(last_seq: int, stretches: Sequence[Stretch]) -> int:
     """Return the seq that the next message follows."""
     newest = stretches[-1]
     return newest.parent if newest.first > last_seq else last_seq
@@ -160,7 +160,7 @@ def _set(connection: Connection, table: Table, session_id: str, which: Any, befo
     connection.execute(changed.values(deleted_at=after))
 
 
-def _on(table: Table, way: Sequence[Stretch]) -> ColumnElement[bool]:
+def on(table: Table, way: Sequence[Stretch]) -> ColumnElement[bool]:
     """Match what is on a way."""
     return or_(*(table.c.seq.between(each.first, each.last) for each in way))
 
@@ -173,7 +173,7 @@ def _tip(connection: Connection, session_id: str, way: Sequence[Stretch]) -> Row
     """Return the newest message on a way, without those that were deleted."""
     beginning = func.substr(messages.c.content, 1, LONGEST_PREVIEW).label("preview")
     query = select(messages.c.uuid, messages.c.seq, messages.c.created_at, beginning)
-    newest = query.where(and_(messages.c.session_id == session_id, _on(messages, way), _is_kept(messages)))
+    newest = query.where(and_(messages.c.session_id == session_id, on(messages, way), _is_kept(messages)))
     row: Any = connection.execute(newest.order_by(messages.c.seq.desc()).limit(1)).first()
     tip: Row[Any] | None = row
     return tip
