@@ -1,6 +1,7 @@
 """What a model is shown of a long conversation is bounded, beside a checkpointer, too, and its summary is with it."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from zep_memory_plugin.langchain import (
 
 TURNS = 500
 WORDS = "one more word " * 40
+PATIENCE = 90.0
 CONFIG: Any = {"configurable": {"thread_id": "s"}}
 
 
@@ -62,6 +64,38 @@ def test_an_agent_is_shown_the_window(long_manager: SessionManager) -> None:
     graph.invoke({"messages": [HumanMessage("new")]}, CONFIG)
 
     assert_is_window(model.shown[0])
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["blocking", "awaited"])
+def test_no_turn_waits_for_the_summarizer(sqlite_url: str, awaited: bool) -> None:
+    """It goes on only when the agent has answered; what it says is in the prompt of the next turn."""
+    answered, called = threading.Event(), list[int]()
+
+    def summarize(previous: Summary | None, messages: list[Message]) -> str:
+        assert answered.wait(PATIENCE)
+        called.append(len(messages))
+        return "it was about words"
+
+    async def turns() -> None:
+        ask = graph.ainvoke if awaited else graph.invoke
+        for number in range(3):
+            turn: Any = ask({"messages": [HumanMessage(f"then {number}")]}, CONFIG)
+            assert (await turn if awaited else turn)["messages"][-1].text == f"echo then {number}"
+        assert called == []
+        answered.set()
+        await manager.aflush()
+        turn = ask({"messages": [HumanMessage("new")]}, CONFIG)
+        await turn if awaited else turn
+
+    model = ScriptedModel()
+    with SessionManager(sqlite_url, summarizer=summarize) as manager:
+        graph = create_agent(model, middleware=[ZepMemoryMiddleware(manager)])
+        ZepChatMessageHistory("s", manager).add_messages(conversation(TURNS))
+        asyncio.run(turns())
+
+    assert called[0] >= 4 * TURNS - 12
+    assert [type(shown[0]) for shown in model.shown] == [HumanMessage, HumanMessage, HumanMessage, SystemMessage]
+    assert model.shown[-1][0].text == "it was about words"
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["blocking", "awaited"])
