@@ -91,7 +91,7 @@ def test_a_notebook_shows_the_functions_of_its_user(
     shell.run_cell("def ask(name):\n    return manager.get_session(name)\n\nask('alicia')")
 
     said = [line.strip() for line in capsys.readouterr().out.splitlines() if not line.startswith("  File")]
-    assert [line for line in said if line.strip("^")] == [
+    assert [line for line in said if line.strip("^~")] == [
         "ask('alicia')",
         "return manager.get_session(name)",
         "SessionNotFound: no session 'alicia'",
