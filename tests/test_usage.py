@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from tests.support.messages import said
 from tests.support.statements import statements
 from tests.support.tables import Tables
-from zep_memory_plugin import Message, SessionManager, Usage
+from zep_memory_plugin import Feedback, Message, MessageNotFound, SessionManager, Usage
 from zep_memory_plugin.langchain import ZepChatMessageHistory
 
 MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -80,6 +80,37 @@ def test_what_is_no_number_is_no_usage(memory: SessionManager, database_url: str
         tables.run("UPDATE zep_messages SET metadata = '{\"usage\": {' WHERE session_id = 'garbled'")
 
     assert [each.session_id for each in memory.usage("session")] == ["a", "b", "c"]
+
+
+def test_feedback_is_kept_with_its_message_listed_and_summed(memory: SessionManager) -> None:
+    (_, answer), (other,) = memory.list_messages("a"), memory.list_messages("b")
+    memory.add_feedback("a", answer.uuid, 1, comment="right")
+    rated = memory.add_feedback("b", other.uuid, 1)
+    memory.add_feedback("b", other.uuid, -0.5, comment="wrong")
+
+    assert (rated.metadata or {})["feedback"] == {"score": 1}
+    assert memory.list_feedback() == [
+        Feedback(session_id="b", uuid=other.uuid, score=-0.5, comment="wrong", created_at=MAY + DAY),
+        Feedback(session_id="a", uuid=answer.uuid, score=1.0, comment="right", created_at=MAY),
+    ]
+    assert [(each.user_id, each.rated, each.score) for each in memory.usage("user")] == [
+        ("alice", 2, 0.5),
+        ("bob", 0, 0.0),
+    ]
+    assert [each.session_id for each in memory.list_feedback(1, user_id="alice", end_date=MAY)] == ["a"]
+    assert memory.as_user("bob").list_feedback() == []
+
+
+def test_feedback_goes_with_its_message(memory: SessionManager) -> None:
+    (_, answer) = memory.list_messages("a")
+    memory.add_feedback("a", answer.uuid, 1, comment="qzxsecret")
+    memory.delete_messages("a", [answer.uuid])
+
+    assert memory.list_feedback() == []
+    memory.purge()
+    assert memory.verify_erased("nobody", words=["qzxsecret"]).is_erased
+    with pytest.raises(MessageNotFound):
+        memory.add_feedback("a", answer.uuid, 1)
 
 
 def test_messages_of_langchain_bring_theirs_along(sqlite_url: str) -> None:

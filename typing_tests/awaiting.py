@@ -9,6 +9,7 @@ from zep_memory_plugin import (
     Branch,
     ErasureCheck,
     ErasureReceipt,
+    Feedback,
     Hold,
     LedgerReport,
     Memory,
@@ -104,6 +105,8 @@ async def users(manager: SessionManager) -> None:
     assert_type(await manager.aget_user("alice"), User)
     assert_type(await manager.aupdate_user(User(user_id="alice", email="a@example.org")), User)
     assert_type(await manager.ausage("user"), list[Usage])
+    assert_type(await manager.aadd_feedback("a", "text", 0.5), Message)
+    assert_type(await manager.alist_feedback(), list[Feedback])
     assert_type(await manager.adelete_user("alice"), None)
     assert_type(await manager.aerase_user("alice"), ErasureReceipt)
     assert_type(await manager.averify_erased("alice"), ErasureCheck)

@@ -17,6 +17,7 @@ from zep_memory_plugin import (
     Durability,
     ErasureCheck,
     ErasureReceipt,
+    Feedback,
     Hold,
     KnownRule,
     LedgerReport,
@@ -102,6 +103,9 @@ def summed(manager: SessionManager) -> None:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     rows: list[Usage] = manager.usage(by, user_id="alice", start_date=when, end_date=when)
     assert_type(rows[0].day, date | None)
+    assert_type(manager.add_feedback("a", "text", 1, comment="right", user_id="alice"), Message)
+    said: list[Feedback] = manager.list_feedback(10, user_id="alice", start_date=when, end_date=when)
+    assert_type(said[0].score, float)
 
 
 def lend(manager: SessionManager, connection: LentConnection) -> None:

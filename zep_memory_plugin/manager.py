@@ -22,6 +22,7 @@ from .models import (
     ChangeState,
     ErasureCheck,
     ErasureReceipt,
+    Feedback,
     Hold,
     LedgerReport,
     Memory,
@@ -1659,7 +1660,7 @@ class SessionManager:
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> list[Usage]:
-        """Sum the tokens and the cost of messages *by* session, user or day in UTC, with one statement.
+        """Sum the tokens, the cost and the feedback of messages *by* session, user or day in UTC, with one statement.
 
         That is what a message has in its metadata, `{"usage": {"input_tokens": 9, "output_tokens": 3, "cost": 0.01}}`,
         put there by an adapter whose framework reports it, or by the application, also later, by `update_message`. What
@@ -1675,8 +1676,73 @@ class SessionManager:
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> list[Usage]:
-        """Sum the tokens and the cost of messages *by* session, user or day in UTC, with one statement. See `usage`."""
+        """Sum the tokens, the cost and the feedback of messages *by* session, user or day in UTC, with one statement.
+
+        See `usage`.
+        """
         return await self._runner.aread(core.usage.summed, by, user_id, start_date, end_date)
+
+    def add_feedback(
+        self,
+        session_id: str,
+        uuid: UUID | str,
+        score: float,
+        *,
+        comment: str | None = None,
+        user_id: str | None = None,
+    ) -> Message:
+        """Keep what somebody thinks of a message, in the place of what they thought before, and return the message.
+
+        *score* is a number of the application's choice, such as 1 and -1. It is in the message's metadata, as
+        `{"feedback": {"score": 1, "comment": "right"}}`; `usage` sums it.
+
+        Raises:
+            MessageNotFound: the session has no such message.
+            SessionNotFound: there is no such session.
+        """
+        told = core.usage.feedback(score, comment)
+        return self._runner.run(writing.update_message(self._app, session_id, uuid, told, None, user_id))
+
+    async def aadd_feedback(
+        self,
+        session_id: str,
+        uuid: UUID | str,
+        score: float,
+        *,
+        comment: str | None = None,
+        user_id: str | None = None,
+    ) -> Message:
+        """Keep what somebody thinks of a message, in the place of what they thought before, and return the message.
+
+        See `add_feedback`.
+        """
+        told = core.usage.feedback(score, comment)
+        return await self._runner.arun(writing.update_message(self._app, session_id, uuid, told, None, user_id))
+
+    def list_feedback(
+        self,
+        limit: int | None = None,
+        *,
+        user_id: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> list[Feedback]:
+        """Return what people think of live messages, the newest message first, of a user and of some time if told."""
+        return self._runner.read(core.usage.listed, limit, user_id, start_date, end_date)
+
+    async def alist_feedback(
+        self,
+        limit: int | None = None,
+        *,
+        user_id: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> list[Feedback]:
+        """Return what people think of live messages, the newest message first, of a user and of some time if told.
+
+        See `list_feedback`.
+        """
+        return await self._runner.aread(core.usage.listed, limit, user_id, start_date, end_date)
 
     def stats(self) -> Stats:
         """Count users, sessions, messages and summaries, live and deleted, and say how much space they take.

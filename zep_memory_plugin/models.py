@@ -471,15 +471,27 @@ class Stats(_Result):
 
 
 class Usage(_Result):
-    """What providers reported of messages, summed by what is not None of session, user and day."""
+    """What was reported and thought of messages, summed by what is not None of session, user and day."""
 
     session_id: str | None = None
     user_id: str | None = None
     day: date | None = Field(default=None, description="In UTC.")
-    messages: int = Field(description="Those of which something was reported.")
+    messages: int = Field(default=0, description="Those of which a usage was reported.")
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float = Field(default=0.0, description="In the currency of whoever reported it.")
+    rated: int = Field(default=0, description="Messages that have feedback.")
+    score: float = Field(default=0.0, description="Sum of their scores.")
+
+
+class Feedback(_Result):
+    """What somebody thinks of a message."""
+
+    session_id: str
+    uuid: Uuid
+    score: float
+    comment: str | None = Field(default=None, repr=False)
+    created_at: Moment = Field(description="When the message was stored.")
 
 
 class Hold(_Model):

@@ -294,6 +294,6 @@ def test_usage_is_summed_by_what_is_asked_for(on: Command, manager: SessionManag
     told = {"usage": {"input_tokens": 9, "output_tokens": 3, "cost": 0.5}}
     manager.add_memory("s", [Message(role="assistant", content="yes", metadata=told)], user_id="alice")
 
-    assert on("usage", "user").out == "alice\t1\t9\t3\t0.5\n"
+    assert on("usage", "user").out == "alice\t1\t9\t3\t0.5\t0\t0.0\n"
     assert lines(on("usage", "session", "--user", "alice", "--since", "2020-01-01", "--json").out)[0]["cost"] == 0.5
     assert on("usage", "--until", "2020-01-01").out == ""

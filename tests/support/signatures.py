@@ -49,6 +49,7 @@ GOOD: dict[str, Any] = {
     "new_session_id": "new",
     "older_than": timedelta(0),
     "rules": [RetentionRule(older_than=timedelta(days=1))],
+    "score": 1,
     "session": Session(session_id="a"),
     "session_id": "a",
     "session_ids": ["a"],

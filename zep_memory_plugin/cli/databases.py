@@ -39,6 +39,8 @@ _COLUMNS: Columns[Usage] = {
     "input tokens": lambda usage: usage.input_tokens,
     "output tokens": lambda usage: usage.output_tokens,
     "cost": lambda usage: usage.cost,
+    "rated": lambda usage: usage.rated,
+    "score": lambda usage: usage.score,
 }
 
 
