@@ -110,9 +110,17 @@ def test_those_whom_a_question_names_answer_it(database_url: str, named: bool, q
 
 @pytest.mark.parametrize(
     ("query", "of_user"),
-    [("When is my flight?", True), ("I'm late", True), ("what did ME and Ann say", True), ("", False), ("mist", False)],
+    [
+        ("When is my flight?", True),
+        ("I'm late", True),
+        ("what did ME and Ann say", True),
+        ("", False),
+        ("mist", False),
+        ("What did you suggest for my trip?", False),
+        ("a summary of my trip", False),
+    ],
 )
-def test_a_query_that_says_i_is_about_the_user(query: str, of_user: bool) -> None:
+def test_a_query_that_says_i_asks_what_the_user_said(query: str, of_user: bool) -> None:
     assert is_of_user(query) is of_user
 
 

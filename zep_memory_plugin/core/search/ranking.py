@@ -118,7 +118,7 @@ class Query:
     terms: Sequence[str]
     dates: Sequence[str] = ()
     of_user: bool = False
-    """Whether it is about the user who asks."""
+    """Whether it asks what the user has said."""
 
 
 class Hit(NamedTuple):
