@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -38,7 +39,7 @@ class Telemetry:
 
     def counted(self) -> dict[str, int]:
         """Return how many durations there are of each operation."""
-        data = self._reader.get_metrics_data()
+        data: Any = self._reader.get_metrics_data()
         (metric,) = (metric for of in data.resource_metrics for scope in of.scope_metrics for metric in scope.metrics)
         assert (metric.name, metric.unit) == ("db.client.operation.duration", "s")
         return {str(point.attributes["db.operation.name"]): point.count for point in metric.data.data_points}
@@ -134,7 +135,8 @@ def test_any_other_watcher_is_told_what_is_done_and_where(sqlite_url: str) -> No
 
     with SessionManager(sqlite_url) as manager:
         manager.watch(watcher)
-        manager.delete_user(manager.add_memory("a", said("one"), user_id="alice") and "alice")
+        manager.add_memory("a", said("one"), user_id="alice")
+        manager.delete_user("alice")
         with pytest.raises(NotForOneUser, match="watch"):
             manager.as_user("alice").watch(None)
 

@@ -72,7 +72,14 @@ def test_what_is_told_later_and_what_is_deleted_count(memory: SessionManager) ->
 
 
 def test_what_is_no_number_is_no_usage(memory: SessionManager, database_url: str) -> None:
-    for odd in ({"input_tokens": "9"}, {"cost": -1}, {"cost": 10**200}, {"output_tokens": None}, {"a": "\0\ud800"}):
+    odds: list[dict[str, Any]] = [
+        {"input_tokens": "9"},
+        {"cost": -1},
+        {"cost": 10**200},
+        {"output_tokens": None},
+        {"a": "\0\ud800"},
+    ]
+    for odd in odds:
         memory.add_memory("odd", [Message(role="assistant", metadata={"usage": odd})])
     memory.add_memory("odd", [Message(role="assistant", metadata={"usage": 5}), *said("usage")])
     memory.add_memory("garbled", [reported(input_tokens=1)])
@@ -122,4 +129,6 @@ def test_messages_of_langchain_bring_theirs_along(sqlite_url: str) -> None:
         history.add_messages([HumanMessage("Where?", id="q-1"), answer])
 
         assert manager.usage("session") == [Usage(session_id="a", messages=1, input_tokens=11, output_tokens=4)]
-        assert history.messages[1].usage_metadata == told
+        (_, read) = history.messages
+        assert isinstance(read, AIMessage)
+        assert read.usage_metadata == told

@@ -49,7 +49,9 @@ def summed(connection: Connection, by: object, user_id: object, start_date: obje
     conditions = [_has(KEY, FEEDBACK), *_conditions(user_id, start_date, end_date)]
     kept = _reported(connection, by, conditions).subquery()
     told = {name: kept.c[name].between(0 if name in _OF_USAGE else -LARGEST, LARGEST) for name in _PATHS}
-    sums = {name: func.sum(case((is_told, cast(kept.c[name], Float)), else_=0.0)) for name, is_told in told.items()}
+    sums: dict[str, ColumnElement[Any]] = {
+        name: func.sum(case((is_told, cast(kept.c[name], Float)), else_=0.0)) for name, is_told in told.items()
+    }
     sums |= {"messages": _count(or_(*(told[name] for name in _OF_USAGE))), "rated": _count(told["score"])}
     query = select(kept.c.key, *(each.label(name) for name, each in sums.items())).where(or_(*told.values()))
     return [_usage(by, row) for row in connection.execute(query.group_by(kept.c.key).order_by(kept.c.key))]

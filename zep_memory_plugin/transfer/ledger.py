@@ -77,20 +77,20 @@ def _take_in(source: TransferSource) -> Flow[int]:
 
 
 def _entries(lines: Sequence[tuple[int, bytes]]) -> Iterator[Entry]:
-    for number, line in lines:
-        problem = None
-        try:
-            entry = _read(number, line)
-        except InvalidInput as error:
-            problem = str(error)
-        if problem is not None:
-            raise InvalidInput("source", f"has a line {number} that is not accepted: {problem}")
-        if entry is not None:
-            yield entry
+    read = (_entry(number, line) for number, line in lines)
+    return (entry for entry in read if entry is not None)
+
+
+def _entry(number: int, line: bytes) -> Entry | None:
+    """Return the entry of a line, or None for the first."""
+    try:
+        return _read(number, line)
+    except InvalidInput as error:
+        problem = str(error)
+    raise InvalidInput("source", f"has a line {number} that is not accepted: {problem}")
 
 
 def _read(number: int, line: bytes) -> Entry | None:
-    """Return the entry of a line, or None for the first."""
     try:
         read = json.loads(line)
     except (ValueError, RecursionError):
