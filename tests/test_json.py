@@ -9,12 +9,14 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from zep_memory_plugin import (
+    Hold,
     InvalidInput,
     Memory,
     Message,
     PurgeReport,
     SearchResult,
     Session,
+    SessionResult,
     Summary,
     ToolCall,
     User,
@@ -28,6 +30,8 @@ MESSAGE = Message(
 )
 SUMMARY = Summary(content="in short", seq=3, token_count=2, uuid=ID, created_at=MOMENT)
 
+FOUND = SearchResult(message=MESSAGE, score=0.5, session_id="s", neighbours=[MESSAGE], highlights=[(0, 5)])
+
 MODELS: list[BaseModel] = [
     User(
         user_id="alice", email="a@example.com", metadata={"k": {}}, uuid=ID, id=1, created_at=MOMENT, updated_at=MOMENT
@@ -38,8 +42,10 @@ MODELS: list[BaseModel] = [
     MESSAGE,
     SUMMARY,
     Memory(messages=[MESSAGE], summary=SUMMARY),
-    SearchResult(message=MESSAGE, score=0.5, session_id="s", neighbours=[MESSAGE]),
+    FOUND,
     SearchResult(summary=SUMMARY, session_id="s"),
+    SessionResult(session=Session(session_id="s"), score=0.5, results=[FOUND]),
+    Hold(session_id="s", held_at=MOMENT),
     PurgeReport(messages=3, older_than=timedelta(days=30), started_at=MOMENT, finished_at=MOMENT),
 ]
 

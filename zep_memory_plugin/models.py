@@ -114,8 +114,14 @@ def _age(value: object) -> object:
     return TypeAdapter(timedelta).validate_json(json.dumps(value)) if isinstance(value, str) else value
 
 
+def _pairs(value: object) -> object:
+    """Return pairs that JSON has as lists."""
+    return [tuple(each) if isinstance(each, list) else each for each in value] if isinstance(value, list) else value
+
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_from_json)]
 Age = Annotated[timedelta, BeforeValidator(_age)]
+Spans = Annotated[list[tuple[int, int]], BeforeValidator(_pairs)]
 
 if TYPE_CHECKING:
     Uuid = Takes[uuids.UUID | str | None, uuids.UUID]
@@ -328,7 +334,7 @@ class SearchResult(_Result):
     neighbours: Annotated[list[Message], _as(Message)] = Field(
         default_factory=list, description="The messages around a message, in order and without it, when asked for."
     )
-    highlights: list[tuple[int, int]] = Field(
+    highlights: Spans = Field(
         default_factory=list, description="Where its content has words of the text, in any form: start and end of each."
     )
     explanation: Annotated[Explanation | None, _as(Explanation)] = Field(
@@ -499,7 +505,7 @@ class Hold(_Model):
 
     session_id: str | None = None
     user_id: str | None = None
-    held_at: datetime
+    held_at: Moment
 
 
 Summarizer = Callable[[Summary | None, list[Message]], str | Awaitable[str]] | LangChainModel | LlamaIndexModel
