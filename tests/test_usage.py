@@ -5,12 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.adk.events import Event
+from google.genai.types import Content, GenerateContentResponseUsageMetadata, Part
 from langchain_core.messages import AIMessage, HumanMessage
+from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelResponse, TextPart
+from pydantic_ai.usage import RequestUsage
 
 from tests.support.messages import said
 from tests.support.statements import statements
 from tests.support.tables import Tables
-from zep_memory_plugin import Feedback, Message, MessageNotFound, SessionManager, Usage
+from zep_memory_plugin import Feedback, Message, MessageNotFound, SessionManager, Usage, forms, google_adk, pydantic_ai
 from zep_memory_plugin.langchain import ZepChatMessageHistory
 
 MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -132,3 +136,14 @@ def test_messages_of_langchain_bring_theirs_along(sqlite_url: str) -> None:
         (_, read) = history.messages
         assert isinstance(read, AIMessage)
         assert read.usage_metadata == told
+
+
+def test_messages_of_agent_frameworks_bring_theirs_along() -> None:
+    answer = ModelResponse(parts=[TextPart("In Lima.")], usage=RequestUsage(input_tokens=3, output_tokens=2))
+    (said,) = ModelMessagesTypeAdapter.dump_python([answer], mode="json")
+    (of_pydantic_ai,) = forms.to_rows(pydantic_ai.FORM, said, "assistant")
+    reported = GenerateContentResponseUsageMetadata(prompt_token_count=3, candidates_token_count=2)
+    event = Event(author="agent", content=Content(parts=[Part(text="In Lima.")]), usage_metadata=reported)
+    (of_google_adk,) = forms.to_rows(google_adk.FORM, event.model_dump(mode="json", exclude_none=True), "assistant")
+
+    assert of_pydantic_ai.metadata == of_google_adk.metadata == {"usage": {"input_tokens": 3, "output_tokens": 2}}

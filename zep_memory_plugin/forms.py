@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from .core import checks, jsontext
+from .core.usage import with_usage
 from .models import ChangeState, Memory, Message, State, Summary, ToolCall
 from .types import SummaryAs, role_type_of
 
@@ -57,6 +58,8 @@ class Form:
     """Where in a message its parts are."""
     words: str = "text"
     """The type of a part with words of the user."""
+    reported: tuple[str, str, str] | None = None
+    """Where in a message the tokens are that a provider reports: their key, and in there those of input and output."""
 
     def parts(self, message: Json) -> list[Json]:
         """Return the list in *message* that holds its parts."""
@@ -83,7 +86,26 @@ def needing(distribution: str) -> Iterator[None]:
 
 
 def to_rows(form: Form, message: Json, role: str) -> list[Message]:
-    """Return the rows of *message*, whose parts are said in *role* unless they say otherwise."""
+    """Return the rows of *message*, whose parts are said in *role* unless they say otherwise.
+
+    What a provider reports of all of it is with the last one.
+    """
+    *others, last = _rows(form, message, role)
+    metadata = with_usage(last.metadata, **_reported(form, message))
+    return [*others, last if metadata is None else last.model_copy(update={"metadata": metadata})]
+
+
+def _reported(form: Form, message: Json) -> dict[str, object]:
+    """Return the tokens of *message* that a provider has reported, and the cost if it tells of that."""
+    if form.reported is None:
+        return {}
+    key, taken_in, put_out = form.reported
+    told = message.get(key)
+    names = {"input_tokens": taken_in, "output_tokens": put_out, "cost": "cost"}
+    return {name: told.get(theirs) for name, theirs in names.items()} if isinstance(told, dict) else {}
+
+
+def _rows(form: Form, message: Json, role: str) -> list[Message]:
     parts = form.parts(message)
     pieces = _pieces([(part, form.part(part)) for part in parts])
     if len(pieces) < 2:
