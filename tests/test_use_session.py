@@ -215,3 +215,43 @@ def test_a_decorated_function_is_in_the_session_each_time() -> None:
     decorated = use_session("alice")(named)
 
     assert [decorated(), decorated(), named()] == ["alice", "alice", None]
+
+
+def test_a_block_is_entered_again_inside_itself_and_side_by_side() -> None:
+    alice = use_session("alice")
+
+    async def inside(entered: asyncio.Barrier, left: asyncio.Event, *, leaves_first: bool) -> str | None:
+        with alice:
+            await entered.wait()
+            if not leaves_first:
+                await left.wait()
+                return named()
+        left.set()
+        return named()
+
+    async def side_by_side() -> list[str | None]:
+        entered, left = asyncio.Barrier(2), asyncio.Event()
+        return await asyncio.gather(*(inside(entered, left, leaves_first=first) for first in (True, False)))
+
+    with alice:
+        with alice:
+            assert named() == "alice"
+        assert named() == "alice"
+    assert named() is None
+    assert asyncio.run(side_by_side()) == [None, "alice"]
+
+
+def test_what_was_started_in_a_block_keeps_its_session_after_it() -> None:
+    async def run() -> list[str | None]:
+        ended = asyncio.Event()
+
+        async def later() -> str | None:
+            await ended.wait()
+            return named()
+
+        with use_session("bob"), use_session("alice"):
+            task, context = asyncio.create_task(later()), copy_context()
+        ended.set()
+        return [await task, context.run(named), named()]
+
+    assert asyncio.run(run()) == ["alice", "alice", None]

@@ -27,30 +27,46 @@ _AFTER_AWAIT = 3
 
 
 class Block(AbstractContextManager[T], ContextDecorator, Generic[T]):
-    """A block of code that *value* holds in."""
+    """A block of code that *value* holds in. One may be entered several times, also inside itself and side by side."""
 
     def __init__(self, blocks: "Blocks[T]", value: T) -> None:
         self._blocks = blocks
-        self.value = value
-        self.is_open = False
-        self.frame: FrameType | None = None
-        """The function or the generator in which the block was entered."""
-        self.outer: Block[T] | None = None
-        """The block that surrounds this one."""
-        self.below: Block[T] | None = None
-        """The block that was entered before this one in the same context, and perhaps does not surround it."""
+        self._value = value
+        self._entries: list[Entry[T]] = []
 
     def _recreate_cm(self) -> "Block[T]":  # for each call of a decorated function
-        return Block(self._blocks, self.value)
+        return Block(self._blocks, self._value)
 
     def __enter__(self) -> T:
-        self._blocks.enter(self, _frame_around(sys._getframe(1)))
-        return self.value
+        self._entries.append(self._blocks.enter(self._value, _frame_around(sys._getframe(1))))
+        return self._value
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blocks.leave(self)
+        entry = self._last_of(_frame_around(sys._getframe(1)))
+        self._entries.remove(entry)
+        self._blocks.leave(entry)
+
+    def _last_of(self, frame: FrameType) -> "Entry[T]":
+        """Return how *frame* has entered this last; it may be that another has, on behalf of an `ExitStack`."""
+        entries = [*self._entries]
+        return next((entry for entry in reversed(entries) if entry.frame is frame), entries[-1])
+
+
+class Entry(Generic[T]):
+    """A block of code that was entered, once."""
+
+    def __init__(self, value: T, frame: FrameType, outer: "Entry[T] | None", below: "Entry[T] | None") -> None:
+        self.value = value
+        self.is_open = True
+        """Whether it holds still, for who has a copy of its context."""
+        self.frame: FrameType | None = frame
+        """The function or the generator in which it was entered, until it is left."""
+        self.outer = outer
+        """The entry that surrounds this one."""
+        self.below = below
+        """The one before this one in the same context, which perhaps does not surround it."""
 
     @property
     def is_of_generator(self) -> bool:
@@ -61,67 +77,86 @@ class Block(AbstractContextManager[T], ContextDecorator, Generic[T]):
         """Whether the code of the block is being run, and so that of the tasks that it awaits may be."""
         return self.frame is None or not self.is_of_generator or _is_in_a_step(self.frame)
 
-    def is_in(self, other: "Block[T]") -> bool:
+    def is_in(self, other: "Entry[T]") -> bool:
         """Tell whether this block is *other*, or inside it."""
-        block: Block[T] | None = self
-        while block is not None and block is not other:
-            block = block.outer
-        return block is other
+        entry: Entry[T] | None = self
+        while entry is not None and entry is not other:
+            entry = entry.outer
+        return entry is other
 
 
 class Blocks(Generic[T]):
-    """The blocks of one kind that are open."""
+    """The blocks of one kind that are open.
 
-    def __init__(self, name: str) -> None:
-        self._entered: ContextVar[Block[T] | None] = ContextVar(name, default=None)
-        self._of_frames: dict[FrameType, list[Block[T]]] = {}
-        self._of_generators: set[Block[T]] = set()
+    Where they *outlive* their code, one of a function holds for the tasks that were started in it, after it is left,
+    too, as they have their own copy of its context.
+    """
+
+    def __init__(self, name: str, *, outlive: bool = False) -> None:
+        self._outlive = outlive
+        self._entered: ContextVar[Entry[T] | None] = ContextVar(name, default=None)
+        self._of_frames: dict[FrameType, list[Entry[T]]] = {}
+        self._of_generators: set[Entry[T]] = set()
         """Without any of these the stack need not be looked at, as what was entered last is innermost."""
 
     def innermost(self) -> T | None:
         """Return what holds here, if anything."""
-        block = self._innermost(sys._getframe(1))
-        return None if block is None else block.value
+        entry = self._innermost(sys._getframe(1))
+        return None if entry is None else entry.value
 
-    def enter(self, block: Block[T], frame: FrameType) -> None:
-        """Open *block* in a function or a generator."""
-        block.outer, block.below = self._innermost(sys._getframe(1)), next(self._open(), None)
-        block.frame, block.is_open = frame, True
-        self._of_frames.setdefault(frame, []).append(block)
-        if block.is_of_generator:
-            self._of_generators.add(block)
-        self._entered.set(block)
+    def enter(self, value: T, frame: FrameType) -> Entry[T]:
+        """Open a block in which *value* holds, in a function or a generator."""
+        entry = Entry(value, frame, self._innermost(sys._getframe(1)), next(self._open(), None))
+        self._of_frames.setdefault(frame, []).append(entry)
+        if entry.is_of_generator:
+            self._of_generators.add(entry)
+        self._entered.set(entry)
+        return entry
 
-    def leave(self, block: Block[T]) -> None:
-        """Close *block*, perhaps in another context than the one it was entered in."""
-        if block.frame is not None:
-            of_frame = self._of_frames[block.frame]
-            of_frame.remove(block)
+    def leave(self, entry: Entry[T]) -> None:
+        """Close the block of *entry*, perhaps in another context than the one it was entered in."""
+        is_last = self._entered.get() is entry
+        entry.is_open = self._outlive and is_last and not entry.is_of_generator
+        self._forget(entry)
+        if is_last:
+            self._entered.set(next(self._open_below(entry), None))
+
+    def _forget(self, entry: Entry[T]) -> None:
+        """Let the stack be without *entry*."""
+        if entry.frame is not None:
+            of_frame = self._of_frames[entry.frame]
+            of_frame.remove(entry)
             if not of_frame:
-                del self._of_frames[block.frame]
-        block.frame, block.is_open = None, False
-        self._of_generators.discard(block)
-        if self._entered.get() is block:
-            self._entered.set(next(self._open(), None))
+                del self._of_frames[entry.frame]
+        entry.frame = None
+        self._of_generators.discard(entry)
 
-    def _open(self) -> Iterator[Block[T]]:
-        """Yield the blocks that were entered in this context and are open, the last one first; forget the others."""
-        block = self._entered.get()
-        while block is not None:
-            while block.below is not None and not block.below.is_open:
-                block.below = block.below.below
-            if block.is_open:
-                yield block
-            block = block.below
+    def _open(self) -> Iterator[Entry[T]]:
+        """Yield what was entered in this context and is open, the last one first."""
+        last = self._entered.get()
+        if last is not None and last.is_open:
+            yield last
+        if last is not None:
+            yield from self._open_below(last)
 
-    def _innermost(self, frame: FrameType) -> Block[T] | None:
+    def _open_below(self, entry: Entry[T]) -> Iterator[Entry[T]]:
+        """Yield what is open of what was entered before *entry* in its context; forget the others."""
+        step: Entry[T] | None = entry
+        while step is not None:
+            while step.below is not None and not step.below.is_open:
+                step.below = step.below.below
+            step = step.below
+            if step is not None:
+                yield step
+
+    def _innermost(self, frame: FrameType) -> Entry[T] | None:
         inherited = self._inherited()
         stepped = self._stepped(frame) if self._of_generators else None
         if stepped is None or (inherited is not None and inherited.is_in(stepped)):
             return inherited
         return stepped
 
-    def _stepped(self, frame: FrameType) -> Block[T] | None:
+    def _stepped(self, frame: FrameType) -> Entry[T] | None:
         """Return the block of the innermost frame on the stack that has one."""
         step: FrameType | None = frame
         while step is not None:
@@ -130,8 +165,8 @@ class Blocks(Generic[T]):
             step = step.f_back
         return None
 
-    def _inherited(self) -> Block[T] | None:
-        """Return the last block of this context that holds here without being on the stack.
+    def _inherited(self) -> Entry[T] | None:
+        """Return the last entry of this context that holds here without being on the stack.
 
         Where two generators are in the middle of a step, neither inside the other, it is unknown whose this is.
         """

@@ -15,15 +15,16 @@ class CurrentSession:
     user_id: str | None = None
 
 
-_blocks: Blocks[CurrentSession] = Blocks("zep_memory_plugin_session")
+_blocks: Blocks[CurrentSession] = Blocks("zep_memory_plugin_session", outlive=True)
 
 
 def use_session(session_id: str, *, user_id: str | None = None) -> Block[CurrentSession]:
     """Name the session for every adapter called inside the block that was given none, and the user of all of them.
 
     An adapter that is given a session of its own works in that, for this user unless it is given another.
-    Holds for the current thread or task and for the tasks it starts; blocks nest. In a generator it holds for the
-    generator's own steps, whoever makes them, and not for what runs between them.
+    Holds for the current thread or task and for the tasks it starts, which keep it after the block, too; blocks nest,
+    and one may be entered again. In a generator it holds for the generator's own steps, whoever makes them, and not for
+    what runs between them.
     """
     return Block(_blocks, CurrentSession(session_id, user_id))
 
