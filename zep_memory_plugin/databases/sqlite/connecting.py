@@ -235,6 +235,7 @@ class Connecting:
         for _ in range(min(free, RELEASED_PAGES)):
             # One page at a time: the pragma makes a step for each, and drivers take only the first.
             send("PRAGMA incremental_vacuum(1)")
+        send("PRAGMA freelist_count")  # ends the last one, which would be in the way of the commit
         return free > RELEASED_PAGES
 
     def forget_deleted(self, connection: Connection) -> Sequence[str]:
