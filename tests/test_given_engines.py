@@ -184,6 +184,26 @@ def test_threads_share_an_engine_that_controls_transactions_in_its_own_way(
     engine.dispose()
 
 
+@pytest.mark.parametrize("option", [{"stream_results": True}, {"yield_per": 10}], ids=["stream_results", "yield_per"])
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
+def test_an_engine_that_reads_in_portions_is_no_hindrance(
+    shared_postgres_url: str, driver: str, option: dict[str, Any]
+) -> None:
+    """Cursors on the server, which need a transaction."""
+    engine = make(shared_postgres_url.replace("postgresql", driver, 1), execution_options=option)
+
+    async def run() -> list[str]:
+        async with SessionManager(engine) as manager:
+            await manager.aadd_memory(SESSION, message("one"), user_id="alice")
+            await manager.asearch_memory("one", session_id=SESSION)
+            await manager.alist_sessions()
+            stored = texts(await manager.alist_messages(SESSION))
+        await dispose(engine)
+        return stored
+
+    assert asyncio.run(run()) == ["one"]
+
+
 def test_cancelled_callers_leave_nothing_checked_out(url: str) -> None:
     async def main() -> None:
         engine = make(url)

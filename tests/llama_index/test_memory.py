@@ -225,12 +225,28 @@ def test_from_defaults_takes_what_other_memories_do(manager: SessionManager) -> 
     made = ZepMemory.from_defaults(manager=manager, session_id="s", user_id="alice", max_tokens=500)
     of_model = ZepMemory.from_defaults(llm=ScriptedModel.of(), manager=manager, session_id="s")
 
+    bounded = ZepMemory.from_defaults(manager=manager, session_id="s", limit=4, turns=2)
+
     assert (made.session_id, made.user_id, made.max_tokens) == ("s", "alice", 500)
+    assert (bounded.limit, bounded.turns) == (4, 2)
     assert of_model.max_tokens == int(ScriptedModel.of().metadata.context_window * 0.75)
     with pytest.raises(InvalidInput, match="sesion_id"):
         ZepMemory.from_defaults(manager=manager, sesion_id="s")
     with pytest.raises(ValidationError):
         ZepMemory.from_defaults(manager=manager, max_tokens=0)
+
+
+def test_a_memory_knows_the_word_of_llama_index_for_its_bound_and_no_other_argument(manager: SessionManager) -> None:
+    handle = {"manager": manager, "session_id": "s", "token_limit": 5}
+    for _ in range(3):
+        ZepMemory(manager=manager, session_id="s").put_messages([user("a question"), assistant("an answer")])
+
+    assert len(ZepMemory(**handle).get()) == 2
+    assert ZepMemory.from_dict(handle | {"class_name": "ZepMemory"}).max_tokens == 5
+    with pytest.raises(ValidationError, match="max_token is no option of ZepMemory"):
+        ZepMemory(**handle | {"max_token": 5})
+    with pytest.raises(ValidationError, match="key is no option of ZepChatStore"):
+        ZepChatStore.model_validate({"manager": manager, "key": "s"})
 
 
 def test_a_history_replaces_what_is_stored_unless_it_is_empty(manager: SessionManager) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -187,6 +188,14 @@ def test_values_that_json_lacks_are_kept_readable(memory: ZepMemory) -> None:
     assert called.blocks == [
         call.model_copy(update={"tool_kwargs": {"error": "KeyError: 'k'", "raw": {"base64": "/w=="}}})
     ]
+
+
+def test_values_that_refuse_to_be_compared_are_kept_readable(memory: ZepMemory) -> None:
+    block = ToolCallBlock(tool_call_id="1", tool_name="plot", tool_kwargs={"points": numpy.arange(3)})
+    memory.put(ChatMessage(role=MessageRole.ASSISTANT, blocks=[block]))
+
+    (stored,) = memory.manager.list_messages(str(memory.session_id))
+    assert stored.tool_calls == [ToolCall(id="1", name="plot", args={"points": [0, 1, 2]})]
 
 
 JSON = st.recursive(

@@ -6,7 +6,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory.types import BaseMemory
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from ..context import session_of
 from ..core.tokens import counted
@@ -22,6 +22,9 @@ from .registry import DEFAULT_NAME, OnManager
 SHARE_OF_CONTEXT = 0.75
 """How much of a model's context window its history may fill."""
 
+_MAX_TOKENS = AliasChoices("max_tokens", "token_limit")
+"""The field's name, and LlamaIndex' word for it."""
+
 
 class ZepMemory(OnManager, BaseMemory):
     """Keeps a conversation in the session *session_id*, by default that of the `use_session` block around the call.
@@ -30,7 +33,8 @@ class ZepMemory(OnManager, BaseMemory):
     block, owns the session; one of someone else raises `SessionOwnedByAnotherUser`. `get` returns what
     `SessionManager.prompt_memory` does: the newest whole turns, at most *turns* of them, *limit* messages and
     *max_tokens* tokens, counted by the manager, tool calls and thoughts included, None being no bound; a system message
-    at the head of the session stays, and after it comes, as another, the latest summary.
+    at the head of the session stays, and after it comes, as another, the latest summary. As LlamaIndex says it,
+    *token_limit* is *max_tokens*, too.
 
     `to_dict` holds the names of session and manager instead of messages, so an agent's context keeps the conversation
     from one run to the next, as text too, and in a process that has registered a manager under the same name.
@@ -38,9 +42,13 @@ class ZepMemory(OnManager, BaseMemory):
     """
 
     session_id: str | None = None
-    max_tokens: int | None = Field(default=DEFAULT_MAX_TOKENS, ge=1)
+    max_tokens: int | None = Field(default=DEFAULT_MAX_TOKENS, ge=1, validation_alias=_MAX_TOKENS)
     limit: int | None = Field(default=None, ge=0)
     turns: int | None = Field(default=None, ge=0)
+
+    @classmethod
+    def _names_of_fields(cls) -> set[str]:
+        return super()._names_of_fields() | set(map(str, _MAX_TOKENS.choices))
 
     def __repr_name__(self) -> str:
         return "llama_index.ZepMemory"  # LangChain has one, too
@@ -55,10 +63,12 @@ class ZepMemory(OnManager, BaseMemory):
         user_id: str | None = None,
         manager: SessionManager | str = DEFAULT_NAME,
         max_tokens: int | None = None,
+        limit: int | None = None,
+        turns: int | None = None,
         token_limit: int | None = None,
         **unknown: Any,
     ) -> "ZepMemory":
-        """Make a memory of *max_tokens*, or as LlamaIndex says it, *token_limit*.
+        """Make a memory of *max_tokens*, or as LlamaIndex says it, *token_limit*, and within the other bounds.
 
         When only an *llm* is given it is three quarters of the context window of that.
         A *chat_history* with messages replaces what the session holds, which is the only I/O; an empty one does not.
@@ -69,7 +79,7 @@ class ZepMemory(OnManager, BaseMemory):
         if most is None:
             most = DEFAULT_MAX_TOKENS if llm is None else int(llm.metadata.context_window * SHARE_OF_CONTEXT)
         fields: dict[str, Any] = {"manager": manager, "session_id": session_id, "user_id": user_id}
-        memory = cls(**fields, max_tokens=most)
+        memory = cls(**fields, max_tokens=most, limit=limit, turns=turns)
         if chat_history:
             memory.set(chat_history)
         return memory

@@ -80,9 +80,17 @@ def to_row(message: ChatMessage, counter: TokenCounter) -> Message:
         tool_call_id=_text_or_none(message.additional_kwargs.get("tool_call_id")),
         token_count=token_count(message, counter),
     )
-    if _from_neutral(row) == message:
+    if _is_neutral(row, message):
         return row
     return row.model_copy(update={"native_format": NATIVE_FORMAT, "native": _native(data, row.content)})
+
+
+def _is_neutral(row: Message, message: ChatMessage) -> bool:
+    """Tell whether the columns of *row* say all of *message*."""
+    try:
+        return _from_neutral(row) == message
+    except Exception:  # whatever a value of the application's raises when it is compared, as an array does
+        return False
 
 
 def from_row(row: Message) -> ChatMessage:

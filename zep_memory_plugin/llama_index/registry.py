@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import BaseComponent
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from ..context import user_of
 from ..errors import InvalidInput, NotFound, shown
@@ -118,6 +118,18 @@ class OnManager(BaseComponent):
 
     manager: ManagerField = REGISTERED
     user_id: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known(cls, fields: object) -> object:
+        """Refuse fields that there are not: pydantic would leave out what was meant to bound a window."""
+        if isinstance(fields, dict) and (unknown := fields.keys() - cls._names_of_fields()):
+            raise InvalidInput(", ".join(map(str, unknown)), f"is no option of {cls.__name__}")
+        return fields
+
+    @classmethod
+    def _names_of_fields(cls) -> set[str]:
+        return {"class_name", *cls.model_fields}
 
     @classmethod
     def class_name(cls) -> str:

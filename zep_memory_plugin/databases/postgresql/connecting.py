@@ -79,7 +79,8 @@ class Connecting:
 
     @contextmanager
     def autocommit(self, connection: Connection, settings: Settings) -> Iterator[None]:
-        connection.execution_options(isolation_level="AUTOCOMMIT")  # until it is returned to the pool
+        # Until it is returned to the pool. A cursor on the server, which the engine may ask for, needs a transaction.
+        connection.execution_options(isolation_level="AUTOCOMMIT", stream_results=False, yield_per=None)
         with pooling.as_given(connection, settings.pooler):
             yield
 
