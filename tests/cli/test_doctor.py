@@ -1,6 +1,7 @@
 """`zep-memory doctor` finds what is wrong, each on a database that has just that."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -116,3 +117,14 @@ def test_a_database_that_is_not_there_is_one_line(command: Command, tmp_path: Pa
 
     assert ended.code == 2
     assert ended.err.count("\n") == 1
+
+
+def test_nothing_is_wrong_with_a_file_that_was_just_made(command: Command, tmp_path: Path) -> None:
+    """Only its owner may read it, also where everybody may read what else is made there."""
+    before = os.umask(0o022)
+    try:
+        command("upgrade", "--create", "-d", str(tmp_path / "chat.db"))
+    finally:
+        os.umask(before)
+
+    assert wrong(command, str(tmp_path / "chat.db")) == {}

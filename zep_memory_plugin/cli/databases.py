@@ -118,7 +118,7 @@ def _make_file(database: str) -> None:
     """Make an empty file where *database* names one that is not there."""
     source = source_of(url_of(database), "full")
     if path := source.database.path_of(source.located):
-        Path(path).touch()
+        Path(path).touch(mode=0o600)  # as a manager makes it
 
 
 def _upgrade(database: str) -> None:
