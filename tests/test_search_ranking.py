@@ -200,6 +200,23 @@ def test_terms_are_counted_as_they_are_cut(text: str) -> None:
     assert Hits(wanted).of(text) == {term: every.count(term) for term in wanted if term in every}
 
 
+def test_a_kind_is_answered_by_what_is_of_it(database_url: str) -> None:
+    """Beyond a session its twenty words are not looked up."""
+    talk = ["Shall we meet?", "Yes, after tennis", "Fine.", "So it rains", "Then I go swimming in the evening", "Oh"]
+    with SessionManager(database_url) as manager:
+        manager.add_memory("s", [Message(role="user", content=text) for text in talk])
+
+        found = manager.search_memory("Which sports?", session_id="s", limit=2, explain=True)
+        everywhere = manager.search_memory("Which sports?")
+
+    assert sorted(result.message.seq or 0 for result in found if result.message) == [2, 5]
+    for result in found:
+        assert result.explanation
+        assert result.explanation.by_word == {"sports": pytest.approx(result.score)}
+        assert result.explanation.by_date == {}
+    assert everywhere == []
+
+
 TEXTS = [
     "boat",
     None,

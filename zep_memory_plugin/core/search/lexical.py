@@ -4,18 +4,19 @@ Of a result's neighbours only their lengths and moments are read, and of no mess
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ...databases import index_of
-from ...databases.postings import SEQ_MASK, Postings, Span
+from ...databases.postings import SEQ_MASK, Postings, Span, Statistics
 from ...databases.protocol import Key, Rows
 from ...tables import SEQ_BITS
 from ...terms.texts import text_of
 from .candidates import NEVER, Candidate, best_first, passing
-from .ranking import NEAR, REACH, Passages, Query, Ranked, promising, rank
+from .ranking import NEAR, REACH, Passages, Query, Ranked, of_kind, promising, rank
 from .requests import SearchRequest
 
 FEWEST_READ = 160
@@ -36,7 +37,7 @@ def candidates(connection: Connection, request: SearchRequest) -> list[Candidate
     query = request.query
     if not query.terms:
         return []
-    postings = index_of(connection).postings(connection, query.terms, request.scope)
+    postings = _of_kinds(query, index_of(connection).postings(connection, query.looked_up, request.scope))
     best: dict[Key, Candidate] = {}
     for spans in _parts(postings, query, request.wanted):
         for candidate in _ranked(connection, request, query, postings, spans):
@@ -44,6 +45,17 @@ def candidates(connection: Connection, request: SearchRequest) -> list[Candidate
         if _is_enough(request, best):
             break
     return best_first(best.values())
+
+
+def _of_kinds(query: Query, postings: Postings) -> Postings:
+    """Return *postings* in which the terms of a kind are one."""
+    if not query.kinds:
+        return postings
+    rowids = {term: having for term, having in postings.rowids.items() if term in query.terms}
+    for kind, members in query.kinds.items():
+        rowids[of_kind(kind)] = sorted(set().union(*(postings.rowids.get(term, []) for term in members)))
+    frequency = {term: postings.statistics.frequency.get(term, len(having)) for term, having in rowids.items()}
+    return replace(postings, rowids=rowids, statistics=Statistics(frequency, postings.statistics.total))
 
 
 def _is_enough(request: SearchRequest, found: Collection[Key]) -> bool:
@@ -60,7 +72,7 @@ def _ranked(
 
     What the filter keeps out lends its words all the same.
     """
-    rows = index_of(connection).passages(connection, postings, spans, query.terms, request.scope)
+    rows = index_of(connection).passages(connection, postings, spans, query.looked_up, request.scope)
     wanted = None if request.filter or request.sessions is not None else request.wanted
     ranks = rank(query, _passages(rows), postings.statistics, wanted)
     found = [_candidate(rows[each.position], each) for each in ranks]

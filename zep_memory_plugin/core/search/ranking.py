@@ -12,8 +12,9 @@ import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from operator import mul
 from typing import NamedTuple
 
@@ -34,6 +35,9 @@ LENT_LENGTH = 0.5
 
 HEARD_LENGTH = 0.75
 """Share of that b by which a message hears less that is longer than usual: it has said what it is about."""
+
+KIND = 0.5
+"""What is left of the weight of a word that is but of a kind that the query names."""
 
 FRAMING = 0.5
 """What is left of the weight of a word that says what kind of answer is wanted, not what about."""
@@ -120,6 +124,19 @@ class Query:
     of_user: bool = False
     """Whether it asks what the user has said."""
 
+    kinds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Terms that name a kind, each with terms that are of it: all of these count as one, `of_kind`."""
+
+    @property
+    def looked_up(self) -> list[str]:
+        """Every term that an answer may have."""
+        return list(dict.fromkeys([*self.terms, *chain.from_iterable(self.kinds.values())]))
+
+
+def of_kind(term: str) -> str:
+    """Return what stands for all terms of the kind that *term* names; no term itself."""
+    return f"kind {term}"
+
 
 class Hit(NamedTuple):
     """A message with terms of the query."""
@@ -185,7 +202,9 @@ def moment_of(seconds: float | None) -> datetime | None:
 def weight(statistics: Statistics, term: str) -> float:
     """Return how much *term* tells: BM25's inverse document frequency, less where it but frames the query."""
     tells = _rarity(statistics.total, statistics.frequency.get(term, 0))
-    return tells * FRAMING if term in FRAMING_TERMS else tells
+    if term in FRAMING_TERMS:
+        return tells * FRAMING
+    return tells * KIND if term.startswith(of_kind("")) else tells
 
 
 def _rarity(total: float, frequency: float) -> float:
@@ -200,7 +219,7 @@ def rank(
     At least *wanted* of them, where so many have a score; all with None. Without *statistics* the passages are the
     whole scope.
     """
-    hits = _hits(query.terms, passages.texts)
+    hits = _hits(query, passages.texts)
     if statistics is None:
         frequency = Counter(term for hit in hits.values() for term in hit.says)
         statistics = Statistics(frequency, len(passages.texts))
@@ -227,13 +246,23 @@ def _ranked(
     return Ranked(scores[position], position in hits, position, {**shares, **besides.get(position, {})}, says)
 
 
-def _hits(terms: Iterable[str], texts: Sequence[str | None]) -> dict[int, Hit]:
-    """Return which of *terms* each text has, by the positions of those that have any."""
-    wanted = Hits(terms)
-    counts_of = wanted.of_each(texts)
-    speakers = [speaker_of(texts[position] or "") for position in counts_of]
-    names_of = wanted.of_each(speakers)
-    return {position: _hit(counts, names_of.get(number)) for number, (position, counts) in enumerate(counts_of.items())}
+def _hits(query: Query, texts: Sequence[str | None]) -> dict[int, Hit]:
+    """Return which terms of *query* each text has, by the positions of those that have any."""
+    counts_of = Hits(query.looked_up).of_each(texts)
+    names_of = Hits(query.terms).of_each([speaker_of(texts[position] or "") for position in counts_of])
+    return {
+        position: _hit(_of_kinds(query, counts), names_of.get(number))
+        for number, (position, counts) in enumerate(counts_of.items())
+    }
+
+
+def _of_kinds(query: Query, counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Return how often a text has each term, those of a kind as one."""
+    if not query.kinds:
+        return counts
+    own = {term: count for term, count in counts.items() if term in query.terms}
+    kinds = {of_kind(kind): sum(counts.get(term, 0) for term in members) for kind, members in query.kinds.items()}
+    return own | {kind: count for kind, count in kinds.items() if count}
 
 
 def _hit(counts: Mapping[str, int], names: Mapping[str, int] | None) -> Hit:

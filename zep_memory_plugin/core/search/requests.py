@@ -7,6 +7,7 @@ from typing import cast, get_args
 from ...databases.protocol import Scope
 from ...errors import InvalidInput, shown
 from ...terms.cutting import LONGEST_QUERY, query_terms
+from ...terms.kinds import kinds_of
 from ...types import SearchMode, SearchScope
 from .. import checks, jsontext
 from .dates import dates_named
@@ -46,7 +47,9 @@ class SearchRequest:
     @property
     def query(self) -> Query:
         """The text as the ranking sees it."""
-        return Query(query_terms(self.text), dates_named(self.text), is_of_user(self.text))
+        terms = query_terms(self.text)
+        kinds = {} if self.scope.session_id is None else kinds_of(terms)  # twenty terms more are dear beyond a session
+        return Query(terms, dates_named(self.text), is_of_user(self.text), kinds)
 
     @property
     def wanted(self) -> int | None:

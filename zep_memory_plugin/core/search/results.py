@@ -19,7 +19,7 @@ from .. import messages as message_rows
 from .. import summaries as summary_rows
 from ..chunks import chunked
 from .candidates import Candidate
-from .ranking import BY_SPEAKER
+from .ranking import BY_SPEAKER, of_kind
 from .requests import SearchRequest
 
 _SEQ = messages.c.seq.label("seq_of_key")
@@ -69,15 +69,19 @@ def _result(
 
 def _explanation(request: SearchRequest, candidate: Candidate) -> Explanation:
     words = query_words(request.text)
-    by_word = {word: candidate.shares[term] for term, word in words.items() if term in candidate.shares}
+    shares = candidate.shares
+    by_word = {
+        word: share for term, word in words.items() if (share := shares.get(term, 0) + shares.get(of_kind(term), 0))
+    }
     said = {word: candidate.says[term] for term, word in words.items() if term in candidate.says}
-    dates = {part: share for part, share in candidate.shares.items() if part not in words and part != BY_SPEAKER}
+    beside = {BY_SPEAKER, *words, *map(of_kind, words)}
+    dates = {part: share for part, share in shares.items() if part not in beside}
     fields = {
         "said": said,
         "heard": [word for word in by_word if word not in said],
         "by_word": by_word,
         "by_date": dates,
-        "by_speaker": candidate.shares.get(BY_SPEAKER, 0.0),
+        "by_speaker": shares.get(BY_SPEAKER, 0.0),
         "by_meaning": candidate.meaning,
     }
     return stored(Explanation, fields)
