@@ -187,6 +187,14 @@ def test_what_is_no_embedder_is_refused() -> None:
         SessionManager("sqlite://", embedder=7)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("answer", [None, 5, [], ["12"], [None], [[1.0, "x"]]], ids=repr)
+def test_an_embedder_that_answers_with_no_vector_is_named(sqlite_url: str, answer: Any) -> None:
+    with SessionManager(sqlite_url, embedder=lambda texts: answer) as manager:
+        manager.add_memory("s", said("a cat"))
+        with pytest.raises(InvalidInput, match="embedder gave"):
+            manager.search_memory("cat", mode="semantic")
+
+
 def test_a_message_that_is_sent_again_means_what_it_says_now(manager: SessionManager) -> None:
     """By its uuid, without metadata, which Postgres writes in one statement."""
     (first,) = manager.add_memory("s", said("a cat"))

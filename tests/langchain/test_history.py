@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import groupby
 
 import pytest
@@ -373,3 +375,13 @@ def test_a_search_in_the_session_of_another_user_is_refused(manager: SessionMana
         of_bob.search("Lisbon")
     with pytest.raises(SessionOwnedByAnotherUser):
         asyncio.run(of_bob.asearch("Lisbon"))
+
+
+def test_metadata_that_json_lacks_is_kept_readable(sqlite_url: str) -> None:
+    with SessionManager(sqlite_url) as manager:
+        moment = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+        history = ZepChatMessageHistory("s", manager)
+        history.add_message(HumanMessage("q"), metadata={"at": moment, "price": Decimal("1.5"), "score": float("nan")})
+
+        (stored,) = manager.list_messages("s")
+        assert stored.metadata == {"at": "2026-05-01T12:30:00Z", "price": "1.5", "score": None}

@@ -93,6 +93,11 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and value - value != 0 else value
 
 
+def readable(value: Any) -> Any:
+    """Return any *value* as the nearest thing to it that strict JSON has."""
+    return without_nan(Plain().of(value))
+
+
 def text_of(value: Any) -> str:
     """Return any *value* as JSON text that people and models can read."""
     plain = Plain().of(value)

@@ -45,8 +45,8 @@ def _meant(app: Application, request: "SearchRequest") -> Flow["SearchRequest"]:
         if app.embedding is None:
             raise InvalidInput("mode", f"is {request.mode!r}; give SessionManager an embedder for that")
         if request.text:
-            vector = yield app.embedding.query(request.text)
-            packed = embeddings.packed(vector[0] if app.embedding.is_function else vector)
+            answer = yield app.embedding.query(request.text)
+            packed = embeddings.packed(embeddings.only(answer) if app.embedding.is_function else answer)
             yield from _compare(app.embedding, len(packed) // 4)
             request = replace(request, embedding=packed)
     return request

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from .. import forms
 from ..context import session_of
+from ..core import foreign
 from ..core.windows import bounds
 from ..errors import InvalidInput, SessionNotFound
 from ..manager import SessionManager
@@ -92,18 +93,19 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
     def add_messages(self, messages: Sequence[BaseMessage], metadata: Metadata | None = None) -> None:
         """Append *messages*, each with *metadata*, all or none.
 
+        Of values in the metadata that JSON lacks, such as a datetime, the nearest to them that can be read is kept.
         What the session has already of them is stored once: a conversation that is sent again, a question whose call
         failed. All else is new, also under an id that the session knows for another message, or one that was deleted.
 
         Raises:
             InvalidInput: a message is out of bounds.
         """
-        rows = to_rows(messages, self._manager.token_counter, metadata)
+        rows = to_rows(messages, self._manager.token_counter, foreign.readable(metadata))
         self._manager.add_memory(messages=rows, known="append", **self._session)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage], metadata: Metadata | None = None) -> None:
         """Append *messages*, each with *metadata*, all or none. See `add_messages`."""
-        rows = to_rows(messages, self._manager.token_counter, metadata)
+        rows = to_rows(messages, self._manager.token_counter, foreign.readable(metadata))
         await self._manager.aadd_memory(messages=rows, known="append", **self._session)
 
     # By hand: the twin of a method of this name is called otherwise in LlamaIndex.

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, true, tuple_
@@ -13,6 +13,7 @@ from ...databases.protocol import Key, Rows
 from ...errors import InvalidInput
 from ...tables import message_embeddings, messages, sessions
 from ...terms.texts import LONGEST_TEXT
+from ...types import Vectors
 from ...units import Stamp
 
 EMBEDDED_AT_ONCE = 100
@@ -35,6 +36,17 @@ SAMPLE = 1_000
 """Embeddings that are looked at for one of other dimensions."""
 
 
+def only(vectors: Vectors) -> Sequence[float]:
+    """Return the vector that an embedder gave for one text.
+
+    Raises:
+        InvalidInput: it gave none, or several.
+    """
+    if not isinstance(vectors, Sized) or len(vectors) != 1:
+        raise InvalidInput("embedder", f"gave a {type(vectors).__name__} for one text, not a list of one vector")
+    return vectors[0]
+
+
 def packed(vector: Sequence[float]) -> bytes:
     """Return *vector* at length 1, as it is stored.
 
@@ -51,8 +63,14 @@ def packed_or_empty(vector: Sequence[float]) -> bytes:
     """Return *vector* at length 1; empty where it points nowhere, as that of a message without a known word may do.
 
     Stored as such, it is near nothing, and its message is not embedded again and again.
+
+    Raises:
+        InvalidInput: it is no vector of numbers.
     """
-    length = math.sqrt(math.fsum(part * part for part in vector))
+    try:
+        length = math.sqrt(math.fsum(part * part for part in vector))
+    except TypeError:
+        raise InvalidInput("embedder", f"gave a {type(vector).__name__} that is no vector of numbers") from None
     if not math.isfinite(length) or length == 0:
         return b""
     return struct.pack(f"<{len(vector)}f", *(part / length for part in vector))
