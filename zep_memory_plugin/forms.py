@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from .core import checks, jsontext
+from .core import checks, foreign, jsontext
 from .core.usage import with_usage
 from .models import ChangeState, Memory, Message, State, Summary, ToolCall
 from .types import SummaryAs, role_type_of
@@ -181,10 +181,17 @@ def emptied(form: Form, row: Message) -> Message:
     return Message(role="assistant", uuid=row.uuid, native_format=form.name + _MORE, native="{}")
 
 
+def plain(message: Json) -> Json:
+    """Return *message* with the nearest to what JSON lacks in it, itself where it lacks nothing."""
+    made = foreign.Plain()
+    data: Json = made.of(message)
+    return data if made.lossy else message
+
+
 def native_text(value: object) -> str:
-    """Return *value* as JSON text that a text column takes, also NaN, NUL and lone surrogates."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if jsontext.is_plain(text) else json.dumps(value, separators=(",", ":"))
+    """Return *value* as JSON text that a text column takes, also NaN, NUL, lone surrogates and what JSON lacks."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=foreign.readable)
+    return text if jsontext.is_plain(text) else json.dumps(value, separators=(",", ":"), default=foreign.readable)
 
 
 def told(form: Form, memory: Memory, summary_as: SummaryAs) -> list[Json]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from . import forms
+from .core.foreign import readable
 from .errors import InvalidInput, SessionChanged, SessionExists, SessionNotFound, UserNotFound
 from .forms import Form, Json, Part
 from .manager import SessionManager
@@ -322,9 +323,8 @@ def _value(stored: Session, key: str) -> object:
 
 
 def _rows(event: Event) -> list[Message]:
-    return forms.to_rows(
-        FORM, event.model_dump(mode="json", exclude_none=True), "user" if event.author == "user" else "assistant"
-    )
+    data = event.model_dump(mode="json", exclude_none=True, fallback=readable)
+    return forms.to_rows(FORM, data, "user" if event.author == "user" else "assistant")
 
 
 def _events(rows: list[Message], author: str) -> list[Event]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from google.adk.agents import LlmAgent
 from google.adk.agents.run_config import RunConfig
@@ -395,3 +396,11 @@ def test_a_uri_names_the_database_of_all_services() -> None:
     for uri in (None, "sqlite://"):
         with pytest.raises(InvalidInput, match="zep://"):
             ZepSessionService(uri=uri)
+
+
+def test_values_that_json_lacks_are_kept_readable(service: ZepSessionService) -> None:
+    begun(service, event("1", "guide", answer("c", degrees=numpy.int64(21), error=ValueError("cold"))))
+
+    (part,) = read(service).events[0].content.parts  # type: ignore[union-attr, misc]
+    assert part.function_response is not None
+    assert part.function_response.response == {"degrees": 21, "error": "ValueError: cold"}

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -262,3 +264,18 @@ async def compacted(session: ZepSession, limit: int, start: int) -> tuple[list[A
     """Replace what follows the first *start* of the newest items, as the SDK does, and return what it is shown."""
     snapshot: Any = await session._get_compaction_snapshot(limit)
     return snapshot.items, snapshot.complete, await snapshot.replace_suffix(start, COMPACTED)
+
+
+def test_values_that_json_lacks_are_kept_readable(manager: SessionManager) -> None:
+    session, at = ZepSession("s", manager), datetime(2026, 5, 1, tzinfo=UTC)
+    called = {"type": "function_call", "call_id": "1", "name": "plan", "arguments": {"at": at}}
+    output = {"type": "function_call_output", "call_id": "1", "output": {"price": Decimal("1.5")}}
+    in_a_loop(session, "add_items", [{"role": "user", "content": "when?", "at": at}, called, output])
+
+    read = "2026-05-01T00:00:00Z"
+    assert in_a_loop(session, "get_items") == [
+        {"role": "user", "content": "when?", "at": read},
+        called | {"arguments": {"at": read}},
+        output | {"output": {"price": "1.5"}},
+    ]
+    assert [message.content for message in manager.list_messages("s")] == ["when?", "", '{"price":"1.5"}']

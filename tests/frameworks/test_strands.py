@@ -5,9 +5,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from strands import Agent, tool
 from strands.models import Model
@@ -263,3 +265,19 @@ def test_memories_are_what_the_user_said_in_all_sessions(manager: SessionManager
     (entry,) = asyncio.run(store.search("dog", {"max_search_results": 3}))
     assert (entry.content, entry.metadata) == ("My dog is called Rex.", {"session_id": "before", "role": "user"})
     assert asyncio.run(store.search(" ")) == []
+
+
+def test_values_that_json_lacks_are_kept_readable(repository: ZepSessionRepository, manager: SessionManager) -> None:
+    store(repository)
+    moment, points = datetime(2026, 5, 1, tzinfo=UTC), numpy.arange(3)
+    result: Any = {"toolUseId": "1", "status": "success", "content": [{"json": {"at": moment, "points": points}}]}
+    repository.create_message("s", "guide", SessionMessage({"role": "user", "content": [{"toolResult": result}]}, 9))
+    repository.update_agent("s", SessionAgent("guide", {"since": moment}, {}))
+
+    (stored,) = manager.last_messages("s", 1)
+    assert stored.tool_call_id == "1"
+    read = repository.list_messages("s", "guide")[-1].message["content"][0]["toolResult"]["content"]
+    assert read == [{"json": {"at": "2026-05-01T00:00:00Z", "points": [0, 1, 2]}}]
+    agent = repository.read_agent("s", "guide")
+    assert agent is not None
+    assert agent.state == {"since": "2026-05-01T00:00:00Z"}

@@ -7,7 +7,7 @@ from ..models import Message, ToolCall
 
 def to_row(item: Json) -> Message:
     """Return the row of *item*, which only this SDK can read where it is neither said, called nor answered."""
-    role, parts = "assistant", list[Part]()
+    item, role, parts = forms.plain(item), "assistant", list[Part]()
     match item:
         case {"type": "function_call", "call_id": str(id_), "name": str(name)}:
             parts = [Part(call=ToolCall(id=id_, name=name, args=forms.arguments(item.get("arguments"))))]
