@@ -1,6 +1,7 @@
 """One row that cannot be read, as a disk or another program leaves it, hides itself alone and can be erased."""
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -61,6 +62,7 @@ SQLITE: dict[str, str] = {
     "a message's name": of_message("name", "CAST(x'ff646f67' AS TEXT)"),
     "a message's role": of_message("role", "CAST(x'ff' AS TEXT)"),
     "a message's content as a blob": of_message("content", "x'ff00ff'"),
+    "a session's title as a blob": "UPDATE zep_sessions SET title = x'ff00ff' WHERE session_id = 'a'",
     "a message's content as a number": of_message("content", "12"),
     "a message's metadata as bytes": of_message("metadata", "CAST(x'ff7b7d' AS TEXT)"),
     "a message's uuid, short": of_message("uuid", "x'00'"),
@@ -154,6 +156,17 @@ def names(sessions: list[Session]) -> list[str]:
     return [session.session_id for session in sessions]
 
 
+def exported(caller: Caller, file_format: str) -> str:
+    """Return what an export of everything writes."""
+    target = io.BytesIO()
+    caller.export_memory(target, file_format=file_format)
+    return target.getvalue().decode()
+
+
+def has_b(text: str) -> bool:
+    return all(content in text for content in expected("b"))
+
+
 LISTED = {"sessions": ["a", "b"], "users": ["user a", "user b"]}
 
 READS: dict[str, Callable[[Caller], bool]] = {
@@ -196,6 +209,10 @@ READS: dict[str, Callable[[Caller], bool]] = {
     "search in summaries": lambda caller: (
         "dogs of b" in [r.summary.content for r in caller.search_memory("dogs", scope="summary", user_id="user b")]
     ),
+    "export": lambda caller: has_b(exported(caller, "jsonl")),
+    "export as Markdown": lambda caller: has_b(exported(caller, "markdown")),
+    "export as CSV": lambda caller: has_b(exported(caller, "csv")),
+    "activity": lambda caller: sum(caller.activity(2).values()) >= 2 * COUNT - 1,
     "LangChain": lambda caller: (
         {m.text for m in ZepChatMessageHistory("a", caller.manager).messages} >= set(expected("a"))
     ),

@@ -21,14 +21,20 @@ def by_day(connection: Connection, days: int, user_id: str | None = None) -> dic
     owner = checks.optional_user_id(user_id)
     wanted = _last(days)
     day = database_of(connection).day_number(messages.c.created_at).label("day")
-    first = datetime(wanted[0].year, wanted[0].month, wanted[0].day, tzinfo=UTC)
+    written_at = messages.c.created_at
     query = select(day, func.count(messages.c.seq).label("written")).where(
-        messages.c.deleted_at.is_(None), messages.c.created_at >= first
+        messages.c.deleted_at.is_(None),
+        written_at >= _begin(wanted[0]),
+        written_at < _begin(wanted[-1] + timedelta(days=1)),
     )
     if owner is not None:
         query = query.join(sessions, sessions.c.session_id == messages.c.session_id).where(sessions.c.user_id == owner)
     counts = {row.day: row.written for row in connection.execute(query.group_by(day))}
     return {day: counts.get((day - _FIRST_DAY).days, 0) for day in wanted}
+
+
+def _begin(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _last(days: int) -> Sequence[date]:

@@ -96,15 +96,17 @@ def _encoder(column: Column[Any]) -> Callable[[Any], Any]:
         return lambda moment: moment.isoformat()
     if isinstance(column.type, CompactUuid):
         return str
-    return _readable if column.name in _JSON else _as_it_is
+    return _readable if column.name in _JSON else undamaged
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def undamaged(value: Any) -> Any:
+    """Return *value*, as text also where somebody has put bytes: one damaged row stops no export."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _readable(text: str) -> Any:
     """Return what *text* says, or *text* itself where it would not be the same when it is written again."""
+    text = undamaged(text)
     try:
         value = json.loads(text)
         return value if isinstance(value, dict | list) and jsontext.dumps(value) == text else text

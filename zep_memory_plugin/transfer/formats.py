@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from ..core.records import encoded
+from ..core.records import encoded, undamaged
 from ..running.schema import REVISION
 from ..types import TransferFormat
 
@@ -66,13 +66,14 @@ class Markdown:
     def _said(self, row: Any) -> str:
         heading = "" if row.session_id == self._current else self._heading(row.session_id)
         self._current = row.session_id
-        who = f"{row.role} ({row.name})" if row.name else row.role
-        calls = "".join(f"\n\n    {call}" for call in _lines(row.tool_calls)) if row.tool_calls else ""
-        return f"{heading}\n**{_inline(who)}**, {_minute(row.created_at)}\n\n{_quoted(row.content)}{calls}\n"
+        role, name = undamaged(row.role), undamaged(row.name)
+        who = f"{role} ({name})" if name else role
+        calls = "".join(f"\n\n    {call}" for call in _lines(undamaged(row.tool_calls))) if row.tool_calls else ""
+        return f"{heading}\n**{_inline(who)}**, {_minute(row.created_at)}\n\n{_quoted(undamaged(row.content))}{calls}\n"
 
     def _heading(self, session_id: str) -> str:
         session = self._sessions.get(session_id)
-        owner = f" of {_inline(session.user_id)}" if session is not None and session.user_id else ""
+        owner = f" of {_inline(undamaged(session.user_id))}" if session is not None and session.user_id else ""
         return f"\n## {_inline(session_id)}{owner}\n"
 
 
@@ -105,7 +106,7 @@ class Table:
     def rows(self, kind: str, rows: Rows) -> str:
         if kind != "message":
             return ""
-        return self._lines([[_cell(getattr(row, name)) for name in self.columns] for row in rows])
+        return self._lines([[_cell(undamaged(getattr(row, name))) for name in self.columns] for row in rows])
 
     def _lines(self, rows: Iterable[Sequence[object]]) -> str:
         text = io.StringIO()
