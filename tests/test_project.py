@@ -36,6 +36,11 @@ def test_no_error_advises_what_no_index_has() -> None:
     assert re.findall(r"zep[-_]memory[-_]plugin\[", SOURCE) == []
 
 
+def test_nothing_is_cached_behind_a_lock() -> None:
+    """Before Python 3.12 a `cached_property` has one, which an interrupt may leave locked for all threads."""
+    assert re.findall(r"import .*cached_property", SOURCE) == []
+
+
 @pytest.mark.parametrize("guide", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/contract.md"])
 def test_a_guide_leads_to_what_exists(guide: str) -> None:
     """Links and tests that it names are files, and links within it are headings."""

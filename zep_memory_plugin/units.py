@@ -12,7 +12,6 @@ import sys
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID, uuid4
@@ -47,10 +46,15 @@ class Stamp:
     tolerant: bool = False
     """Whether an earlier attempt met something that is stored and cannot be read, so that this one goes on past it."""
 
-    @cached_property
+    _uuid: UUID | None = None
+
+    # Not a cached_property, which before Python 3.12 has a lock that an interrupt may leave locked for good.
+    @property
     def uuid(self) -> UUID:
         """The id of what is created, for the few writes that create something."""
-        return uuid4()
+        if self._uuid is None:
+            self._uuid = uuid4()
+        return self._uuid
 
 
 @dataclass(slots=True)

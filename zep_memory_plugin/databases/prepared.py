@@ -150,10 +150,11 @@ def sender(connection: Connection) -> Send:
         return _watched(connection)
     if connection.engine.logger.isEnabledFor(logging.INFO):
         return _watched(connection)
-    cursor: Any = connection.connection.cursor()
+    driver: Any = connection.connection
     failure = connection.dialect.loaded_dbapi.Error
 
     def send(statement: str, parameters: Any = ()) -> Any:
+        cursor = driver.cursor()  # of its own: one that outlives its statement would hold a lock after an interrupt
         try:
             (cursor.executemany if isinstance(parameters, map) else cursor.execute)(statement, parameters)
         except failure as error:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
@@ -43,7 +42,7 @@ DriverConnection: TypeAlias = Any
 """A connection as its driver knows it: of sqlite3, aiosqlite, psycopg or asyncpg."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Append:
     """Messages to append to a session, checked and complete but for their `seq`."""
 
@@ -69,27 +68,23 @@ class Append:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters of `statements.take_seqs`, and of `statements.ENDS_WITH_QUESTION`."""
+        active_at = self.active_at
         return {
             "session": self.session_id,
             "count": len(self.rows),
             "now": self.now,
-            "active": self.active_at,
-            "hour": self.active_hour,
+            "active": active_at,
+            "hour": None if active_at is None else hour_of(active_at),
             "owner": self.user_id,
             "expected": self.expected_revision,
             "question": self.question,
         }
 
-    @cached_property
+    @property
     def active_at(self) -> datetime | None:
         """When the newest of the messages was written: an import is no activity of today, nor is the future."""
         newest: datetime | None = max((row["created_at"] for row in self.rows), default=None)
         return newest if newest is None else min(newest, self.now)
-
-    @cached_property
-    def active_hour(self) -> int | None:
-        """The hour of `active_at`."""
-        return None if self.active_at is None else hour_of(self.active_at)
 
 
 class Appended(NamedTuple):

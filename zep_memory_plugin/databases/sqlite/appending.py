@@ -74,18 +74,18 @@ class Appending:
         """Append messages whose uuids are new, with statements that were compiled once and are sent as they are."""
         if not (append.fresh or append.only_unknown):
             return None
-        send = sender(connection)
+        send, parameters = sender(connection), append.parameters
         driver: Any = connection.connection.driver_connection
         with nullcontext() if driver.in_transaction else transaction(connection, send):
             if _may_be_resent(connection, append, send):
                 return None
             taking = _taking_seqs(owned=append.user_id is not None, expected=append.expected_revision is not None)
-            session = taking.rows(connection, append.parameters, send)
+            session = taking.rows(connection, parameters, send)
             if not session:
                 return None
             ((last_seq, number, hour),) = session
-            if append.active_hour is not None and hour < append.active_hour:
-                _LIST_ANEW.run(connection, [append.parameters], send)
+            if parameters["hour"] is not None and hour < parameters["hour"]:
+                _LIST_ANEW.run(connection, [parameters], send)
             first = last_seq - len(append.rows) + 1
             _fill(connection, send, append.session_id, enumerate(append.rows, start=first))
             waiting.add_new(connection, number << SEQ_BITS | first, len(append.rows), send)

@@ -19,6 +19,7 @@ from ..garbled import decoded
 from ..naming import names_of
 from ..prepared import sender
 from ..protocol import DriverConnection, FileId, Finding, Send, Settings, Trace
+from . import locking
 from .files import FileConnection, FileReplaced, KeptConnection, file_at, keep_parents, not_closed
 
 BUSY_TIMEOUT = 15_000
@@ -177,7 +178,7 @@ class Connecting:
             _aiosqlite_logger.setLevel(logging.INFO)
 
     def begin(self, connection: Connection, send: Send) -> None:
-        send("BEGIN IMMEDIATE")
+        locking.begin(connection, send)
 
     def roll_back(self, connection: Connection) -> None:
         # Not as a statement, which is an error when there is nothing left to roll back, as when the disk was full.
@@ -235,7 +236,6 @@ class Connecting:
         for _ in range(min(free, RELEASED_PAGES)):
             # One page at a time: the pragma makes a step for each, and drivers take only the first.
             send("PRAGMA incremental_vacuum(1)")
-        send("PRAGMA freelist_count")  # ends the last one, which would be in the way of the commit
         return free > RELEASED_PAGES
 
     def forget_deleted(self, connection: Connection) -> Sequence[str]:

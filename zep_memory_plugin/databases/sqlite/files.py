@@ -92,6 +92,7 @@ class FileConnection(sqlite3.Connection):
     def __init__(self, database: str, *arguments: Any, **options: Any) -> None:
         self._token, self._closing = object(), False
         self._cursors: set[ref[sqlite3.Cursor]] = set()
+        self.contended_until = -inf
         _not_closed[self._token] = _path_of(database) if options.get("uri") else database, ref(self)
         try:
             self._open(database, *arguments, **options)
