@@ -121,9 +121,12 @@ class Disturber:
         self._every = every
 
     def disturb(self, is_enough: Callable[[], bool]) -> None:
-        """Disturb until it is enough, in this thread: the server ends with the thread that has started it."""
+        """Disturb until it is enough, in this thread: the server ends with the thread that has started it.
+
+        It fails over once at least, however slow the machine is.
+        """
         due = time.monotonic() + self._every / 2
-        while not is_enough():
+        while not (is_enough() and self.counts["failovers"]):
             time.sleep(self._chance.uniform(0.05, 0.4))
             self._kill()
             if time.monotonic() > due:
