@@ -10,7 +10,7 @@ from .context import current_session, scope_of, user_of
 from .core.windows import bounds
 from .errors import SessionNotFound
 from .forms import Form, Json, Part
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .models import Message, ToolCall
 from .types import DEFAULT_MAX_TOKENS
 
@@ -50,7 +50,7 @@ class ZepHistoryProvider(HistoryProvider):
         **flags: bool,
     ) -> None:
         super().__init__(source_id, **flags)  # type: ignore[arg-type]  # of which one is no flag
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
         self._bounds = bounds(limit, turns, max_tokens)
 
@@ -85,7 +85,7 @@ class ZepContextProvider(ContextProvider):
         self, manager: SessionManager, *, user_id: str | None = None, limit: int = 5, source_id: str = "zep_context"
     ) -> None:
         super().__init__(source_id)
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
         self._limit = limit
 
@@ -113,7 +113,7 @@ class ZepSessionStore:
     """
 
     def __init__(self, manager: SessionManager, *, user_id: str | None = None) -> None:
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
 
     async def get(self, session_id: str) -> AgentSession | None:

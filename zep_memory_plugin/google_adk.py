@@ -12,7 +12,7 @@ from . import forms
 from .core.foreign import readable
 from .errors import InvalidInput, SessionChanged, SessionExists, SessionNotFound, UserNotFound
 from .forms import Form, Json, Part
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .models import Message, Session, ToolCall
 from .types import DEFAULT_MAX_TOKENS, Metadata
 
@@ -81,7 +81,7 @@ class ZepSessionService(BaseSessionService):
         author: str | None = None,
         **others: object,
     ) -> None:
-        self._manager = manager or _opened(uri)
+        self._manager = _opened(uri) if manager is None else manager_of(manager)
         self._session_id = session_ids
         self._author = author
 
@@ -261,7 +261,7 @@ class ZepMemoryService(BaseMemoryService):
         limit: int = 10,
         **others: object,
     ) -> None:
-        self._manager = manager or _opened(uri)
+        self._manager = _opened(uri) if manager is None else manager_of(manager)
         self._session_id = session_ids
         self._limit = limit
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import core, tenants
-from .errors import ZepMemoryError
+from .errors import InvalidInput, ZepMemoryError
 from .flows import application, asking, chores, searching, states, writing
 from .models import (
     BeforeStore,
@@ -72,6 +72,22 @@ from .types import (
 from .units import Flow
 
 logger = logging.getLogger(__name__)
+
+
+def manager_of(value: object) -> "SessionManager":
+    """Return *value*, which an adapter was given as its manager.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if isinstance(value, SessionManager):
+        return value
+    kind = "None" if value is None else f"a class, {value.__name__}" if isinstance(value, type) else None
+    raise InvalidInput(
+        "manager",
+        f"is {kind or f'of type {type(value).__name__}'}, not a SessionManager; make one, "
+        'manager = SessionManager("sqlite:///app.db"), and give that',
+    )
 
 
 class SessionManager:

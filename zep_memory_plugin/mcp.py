@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from .errors import ZepMemoryError
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .models import Message, Session
 from .types import Metadata
 
@@ -93,7 +93,7 @@ class _Tools:
     """What a model may call; the docstrings are what it is told."""
 
     def __init__(self, manager: SessionManager, user_id: str) -> None:
-        self._manager = manager.as_user(user_id)
+        self._manager = manager_of(manager).as_user(user_id)
 
     async def search_memory(
         self,

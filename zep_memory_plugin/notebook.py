@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import rendering
 from .errors import ZepMemoryError
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .models import Memory, Message, PurgeReport, SearchResult, Session, Summary, User
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def activity(manager: SessionManager, user_id: str, *, axes: "Axes | None" = Non
     Returns the axes of matplotlib: new ones, or those given as *axes*.
     """
     days: Counter[date] = Counter()
-    for sessions in manager.list_all_sessions(user_id=user_id):
+    for sessions in manager_of(manager).list_all_sessions(user_id=user_id):
         for session in sessions:
             days.update(_days(manager, session.session_id))
     axes = axes or _axes()

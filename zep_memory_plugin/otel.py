@@ -12,7 +12,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import Histogram, MeterProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProvider
 
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .types import Operation
 
 __all__ = ["instrument", "uninstrument"]
@@ -42,12 +42,12 @@ def instrument(
         description="Duration of database client operations.",
         explicit_bucket_boundaries_advisory=_BOUNDS,
     )
-    manager.watch(lambda operation: _around(operation, tracer, duration))
+    manager_of(manager).watch(lambda operation: _around(operation, tracer, duration))
 
 
 def uninstrument(manager: SessionManager) -> None:
     """Undo what `instrument` did."""
-    manager.watch(None)
+    manager_of(manager).watch(None)
 
 
 @contextmanager

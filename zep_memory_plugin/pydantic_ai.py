@@ -11,7 +11,7 @@ from . import forms
 from .context import user_of
 from .errors import MessageNotFound, SessionChanged, SessionNotFound
 from .forms import Form, Json, Part
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .models import Message, Session, ToolCall
 from .uuids import BEGINNING, uuid_of
 
@@ -43,7 +43,7 @@ class ZepConversationStore(ConversationStore):
     """
 
     def __init__(self, manager: SessionManager) -> None:
-        self._manager = manager
+        self._manager = manager_of(manager)
 
     async def read_record(self, conversation_id: str) -> ConversationRecord | None:
         """Return the record of a conversation, whoever began it, or None."""

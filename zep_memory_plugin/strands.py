@@ -10,7 +10,7 @@ from .context import scope_of, user_of
 from .core.windows import bounds, newest_turns
 from .errors import SessionExists, SessionNotFound, UserExists
 from .forms import Form, Json, Part
-from .manager import SessionManager
+from .manager import SessionManager, manager_of
 from .models import Message, Session, ToolCall, User
 from .types import DEFAULT_MAX_TOKENS
 
@@ -57,7 +57,7 @@ class ZepSessionRepository(SessionRepository):
         turns: int | None = None,
         max_tokens: int | None = DEFAULT_MAX_TOKENS,
     ) -> None:
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
         self._unmanaged = {"__name__": conversation_manager, _REMOVED: 0}
         self._bounds = bounds(turns=turns, max_tokens=max_tokens)
@@ -200,7 +200,7 @@ class ZepMemoryStore(MemoryStore):
     """Lets an agent look up what was said in all sessions of *user_id*, else of the user of `use_session`."""
 
     def __init__(self, manager: SessionManager, *, user_id: str | None = None, name: str = "conversations") -> None:
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
         self.name = name
         self.description = "What was said in earlier conversations with this user."

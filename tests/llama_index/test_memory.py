@@ -326,8 +326,10 @@ def test_managers_are_found_by_name() -> None:
     for name, manager in (("", first), ("app", "sqlite://"), (None, first)):
         with pytest.raises(InvalidInput):
             register_manager(name, manager)
-    with pytest.raises(ValidationError, match="of type int"):
+    with pytest.raises(InvalidInput, match="of type int"):
         ZepMemory(manager=5)
+    with pytest.raises(ValidationError, match="of type int"):
+        ZepMemory.model_validate({"manager": 5})
 
 
 def test_concurrent_puts_are_all_kept_in_one_order(memory: ZepMemory) -> None:

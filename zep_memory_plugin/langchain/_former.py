@@ -5,6 +5,7 @@ from functools import wraps
 from typing import TypeVar
 
 from ..errors import InvalidInput
+from ..manager import manager_of
 
 C = TypeVar("C", bound=type)
 
@@ -13,7 +14,8 @@ def unlike_former(call: str, *arguments: str, renamed: Mapping[str, str] | None 
     """Return what lets a class refuse the *arguments* of its namesake, and say the new *call*; others were *renamed*.
 
     The classes of old asked a server, at a URL. Pydantic would ignore an argument that it does not know, and a program
-    that is moved here would have another memory than it asks for.
+    that is moved here would have another memory than it asks for; what is no manager it would refuse with an error of
+    its own.
     """
 
     def refusing(kind: C) -> C:
@@ -28,6 +30,8 @@ def unlike_former(call: str, *arguments: str, renamed: Mapping[str, str] | None 
             urls = ["url" for value in args if isinstance(value, str) and "://" in value]
             for name in [*(name for name in arguments if name in kwargs), *urls]:
                 raise InvalidInput(name, f"is an argument of {former}; here it is {call}")
+            if "manager" in kwargs:
+                manager_of(kwargs["manager"])
             make(self, *args, **kwargs)
 
         setattr(kind, "__init__", init)  # noqa: B010  # as mypy lets nobody assign it

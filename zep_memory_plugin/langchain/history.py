@@ -13,7 +13,7 @@ from ..context import session_of
 from ..core import foreign
 from ..core.windows import bounds
 from ..errors import InvalidInput, SessionNotFound
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from ..models import Message, SearchResult
 from ..types import DEFAULT_MAX_TOKENS, Metadata, WindowBounds
 from ._former import unlike_former
@@ -54,7 +54,7 @@ class ZepChatMessageHistory(BaseChatMessageHistory):
         self._pairs_calls = pair_calls
         self._window = _checked({"limit": limit, "turns": turns, "max_tokens": max_tokens, **(window or {})})
         self.session_id = session_id
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
 
     def __repr__(self) -> str:
@@ -169,9 +169,9 @@ def history_factory(
     `with_session_memory`, which needs no such function.
     """
 
-    window = bounds(limit, turns, max_tokens)
+    kept_by, window = manager_of(manager), bounds(limit, turns, max_tokens)
 
     def history(session_id: str, user_id: str | None = None) -> ZepChatMessageHistory:
-        return ZepChatMessageHistory(session_id, manager, user_id=user_id, window=window)
+        return ZepChatMessageHistory(session_id, kept_by, user_id=user_id, window=window)
 
     return history

@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 from ..core import resending
 from ..core.windows import bounds
 from ..errors import InvalidInput, NotFound, SessionOwnedByAnotherUser, ZepMemoryError, shown
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from ..models import Memory, Message
 from ..types import DEFAULT_MAX_TOKENS
 from ._messages import of_thread, to_rows
@@ -73,7 +73,7 @@ class ZepMemoryMiddleware(AgentMiddleware[ZepMemoryState, Any, Any]):
         on_error: Literal["raise", "log"] = "raise",
     ) -> None:
         super().__init__()
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._bounds = bounds(limit, turns, max_tokens)
         self._saves_at_once = _choice("save_input", save_input, ("start", "end")) == "start"
         self._raises = _choice("on_error", on_error, ("raise", "log")) == "raise"

@@ -18,7 +18,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec, gather_with_co
 
 from ..core import resending
 from ..core.windows import bounds
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from ..models import Memory, Message
 from ..types import DEFAULT_MAX_TOKENS, Metadata, WindowBounds
 from ._config import named_session, remembering, session_of
@@ -65,7 +65,7 @@ def with_session_memory(
     A tool of an agent is handed the session of the agent. What is called there has no memory of that session, which is
     the agent's to write, unless the call names another.
     """
-    keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key, manager.summary_as)
+    keys = MessageKeys(input_messages_key, history_messages_key, output_messages_key, manager_of(manager).summary_as)
     return RunnableWithSessionMemory(coerce_to_runnable(runnable), manager, keys, bounds(limit, turns, max_tokens))
 
 

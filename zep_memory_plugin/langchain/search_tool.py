@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from ..context import user_of
 from ..core import recall
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from ..models import SearchResult
 from ._config import named_session, with_context
 
@@ -39,7 +39,7 @@ def search_memory_tool(manager: SessionManager, *, limit: int = 5, include_curre
     The session of the run is left out, as the model sees it anyway; *include_current* has it searched too, for agents
     that see only the end of it. What the tool itself answered before is never found.
     """
-    search = _SearchMemory(manager, limit, include_current)
+    search = _SearchMemory(manager_of(manager), limit, include_current)
     return StructuredTool.from_function(
         search.run,
         search.arun,

@@ -13,13 +13,13 @@ from pydantic import ConfigDict, Field
 from ..context import session_of
 from ..models import Message
 from .messages import from_row
-from .registry import REGISTERED, ManagerField
+from .registry import REGISTERED, ManagerField, TakesManager
 
 MOST_RECALLED = 8
 """Messages that are recalled at most when it is not told."""
 
 
-class ZepMemoryBlock(BaseMemoryBlock[str]):
+class ZepMemoryBlock(TakesManager, BaseMemoryBlock[str]):
     """Shows the model what was said earlier in the session about the latest question, and is no longer in the queue.
 
     For a `Memory` on a `ZepAsyncChatStore`, which has archived what it looks through: the block stores nothing itself.

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJs
 
 from ..context import user_of
 from ..errors import InvalidInput, NotFound, shown
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from ..models import Message
 from .messages import to_rows
 
@@ -48,9 +48,7 @@ def register_manager(name: str, manager: SessionManager) -> SessionManager:
     """
     if not isinstance(name, str) or not name:
         raise InvalidInput("name", f"is {shown(name)}; allowed is any text but the empty one")
-    if not isinstance(manager, SessionManager):
-        raise InvalidInput("manager", f"is of type {type(manager).__name__}, not a SessionManager")
-    _registered[name] = manager
+    _registered[name] = manager_of(manager)
     _names[manager] = name
     return manager
 
@@ -87,13 +85,9 @@ def name_of(manager: SessionManager) -> str:
     return name
 
 
-def manager_of(value: object) -> SessionManager:
+def named_manager(value: object) -> SessionManager:
     """Return *value*, or the manager that is registered under this name."""
-    if isinstance(value, str):
-        return registered_manager(value)
-    if not isinstance(value, SessionManager):
-        raise InvalidInput("manager", f"is of type {type(value).__name__}, not a SessionManager or the name of one")
-    return value
+    return registered_manager(value) if isinstance(value, str) else manager_of(value)
 
 
 if TYPE_CHECKING:
@@ -101,7 +95,7 @@ if TYPE_CHECKING:
 else:
     ManagerField = Annotated[
         SessionManager,
-        BeforeValidator(manager_of),
+        BeforeValidator(named_manager),
         PlainSerializer(name_of, return_type=str),
         WithJsonSchema({"type": "string"}),
     ]
@@ -111,7 +105,16 @@ REGISTERED = cast("ManagerField", Field(default_factory=registered_manager))
 """Makes the manager of the default name the default of a field."""
 
 
-class OnManager(BaseComponent):
+class TakesManager:
+    """A model that refuses what is no manager with an error of ours, which pydantic would wrap in one of its own."""
+
+    def __init__(self, **fields: Any) -> None:
+        if "manager" in fields:
+            named_manager(fields["manager"])
+        super().__init__(**fields)
+
+
+class OnManager(TakesManager, BaseComponent):
     """What memory and stores have in common: they are of a manager, which is its name where they are serialised."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

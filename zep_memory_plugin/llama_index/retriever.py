@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from ..manager import SessionManager
 from ..models import Message, SearchResult, Summary
 from ..types import SearchOptions
-from .registry import DEFAULT_NAME, manager_of
+from .registry import DEFAULT_NAME, named_manager
 
 
 class ZepRetriever(BaseRetriever):
@@ -43,7 +43,7 @@ class ZepRetriever(BaseRetriever):
         super().__init__(callback_manager=callback_manager)
         if unknown := options.keys() - SearchOptions.__optional_keys__:
             raise InvalidInput(", ".join(sorted(unknown)), "is no option of ZepRetriever; see SearchOptions")
-        self._manager = manager_of(manager)
+        self._manager = named_manager(manager)
         self._all_users = all_users
         self._options = options
 

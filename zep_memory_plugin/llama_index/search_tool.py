@@ -6,7 +6,7 @@ from ..context import current_session, user_of
 from ..core import recall
 from ..manager import SessionManager
 from ..models import SearchResult
-from .registry import DEFAULT_NAME, manager_of
+from .registry import DEFAULT_NAME, named_manager
 
 
 def search_memory_tool(
@@ -26,7 +26,7 @@ def search_memory_tool(
     the first 1,000 characters. The session of `use_session` is left out, as the model sees it anyway; *include_current*
     has it searched too, for agents that see only the end of it. What the tool itself answered before is never found.
     """
-    search = _SearchMemory(manager_of(manager), user_id, limit, include_current)
+    search = _SearchMemory(named_manager(manager), user_id, limit, include_current)
     return FunctionTool.from_defaults(
         search.run, async_fn=search.arun, name=recall.NAME, description=recall.DESCRIPTION
     )

@@ -9,7 +9,7 @@ from ..context import user_of
 from ..core.windows import bounds
 from ..errors import SessionChanged, SessionNotFound
 from ..forms import Json
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from ..models import Message
 from ..types import DEFAULT_MAX_TOKENS
 from ..uuids import BEGINNING
@@ -46,7 +46,7 @@ class ZepSession(SessionABC):
     ) -> None:
         self.session_id = session_id
         self.session_settings = coerce_session_settings(session_settings or {})
-        self._manager = manager
+        self._manager = manager_of(manager)
         self._user_id = user_id
         self._window = bounds(max_tokens=max_tokens)
 

@@ -35,7 +35,7 @@ from .underway import ANYWHERE
 PATIENCE_IN_VAIN = 1.0
 """How long a unit waits for locks, in seconds, where those may be held by who waits for the unit."""
 
-CLOSED = "the manager is closed"
+CLOSED = "the manager is closed; `with manager:` opens it again"
 LOCKED_BY_OWN_LOOP = (
     "what is to be written is locked by a write that this event loop awaits; await here, too, or block another thread"
 )

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from .. import SessionManager, ZepMemoryError, __version__
+from ..manager import manager_of
 from . import failures
 from .layers.access import Access
 from .layers.envelope import Envelope
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None, manager: SessionManager | None 
     It serves *manager*, which stays open, or else opens and closes its own as *settings* say.
     """
     chosen = settings or Settings()
-    served = manager or SessionManager(chosen.database, message_window=chosen.message_window)
+    served = _opened(chosen) if manager is None else manager_of(manager)
     app = FastAPI(
         title="zep_memory_plugin",
         version=__version__,
@@ -54,6 +55,10 @@ def create_app(settings: Settings | None = None, manager: SessionManager | None 
     failures.register(app)
     _surround(app, chosen)
     return app
+
+
+def _opened(settings: Settings) -> SessionManager:
+    return SessionManager(settings.database, message_window=settings.message_window)
 
 
 def _surround(app: FastAPI, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx
 
-from ..manager import SessionManager
+from ..manager import SessionManager, manager_of
 from .asking import Asker, InProcess
 from .exceptions import APIError
 from .memory import MemoryClient
@@ -49,7 +49,7 @@ class ZepClient:
 
         if isinstance(database, str):
             self._owned = database = SessionManager(database)
-        return httpx.ASGITransport(create_app(Settings(anonymous=True, purge_every=None), database))
+        return httpx.ASGITransport(create_app(Settings(anonymous=True, purge_every=None), manager_of(database)))
 
     def _check(self, url: str) -> None:
         try:
