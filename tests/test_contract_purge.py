@@ -227,7 +227,7 @@ Purging = Callable[[SessionManager, "asyncio.Queue[PurgeReport]"], Coroutine[Any
 
 
 def _while_purging(url: str, interval: timedelta, act: Purging, **options: Any) -> None:
-    """Run *act* beside a purge process; the queue gets the report of every batch."""
+    """Run *act* beside a purge process; the queue gets the report of every purge."""
     options.setdefault("older_than", timedelta(0))
 
     async def run() -> None:
@@ -251,8 +251,8 @@ async def _deleted(manager: SessionManager, session_id: str) -> None:
 
 def test_the_purge_process_purges_when_it_starts(database_url: str) -> None:
     async def act(manager: SessionManager, reports: "asyncio.Queue[PurgeReport]") -> None:
-        assert (await reports.get()).messages == 1
-        assert (await reports.get()).sessions == 1
+        report = await reports.get()
+        assert (report.sessions, report.messages) == (1, 1)
 
     with SessionManager(database_url) as manager:
         asyncio.run(_deleted(manager, "a"))

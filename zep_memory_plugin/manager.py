@@ -1880,8 +1880,9 @@ class SessionManager:
         """Purge now and then after every *interval*, what was deleted *older_than* ago: the purge process.
 
         It runs in a thread of its own, the twin as a task, on any number of machines: one of them purges in each
-        interval. Ends when the manager is closed, the twin after the interval in which it was. A purge that fails, as
-        where the database is away, is logged and tried again at the next interval. Other arguments as of `purge`.
+        interval, after which *progress* is called with its report. Ends when the manager is closed, the twin after the
+        interval in which it was. A purge that fails, as where the database is away, is logged and tried again at the
+        next interval. Other arguments as of `purge`.
         """
         self._in_turns("purge", interval, core.purge.turn(interval, older_than, batch_size, dry_run, progress))
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import start, talk
 from tests.support.proxy import Proxy
-from zep_memory_plugin import SessionManager
+from zep_memory_plugin import PurgeReport, SessionManager
 
 
 def _deleted(manager: SessionManager, *names: str) -> None:
@@ -60,6 +60,41 @@ def test_it_leaves_each_session_whole_or_gone_when_it_is_killed(database_url: st
         assert manager.stats().deleted_messages == 0
 
 
+def test_of_several_machines_one_purges_in_each_interval(database_url: str) -> None:
+    """Another says so, and is told to end while it waits; one that purges by another age has turns of its own."""
+    with SessionManager(database_url) as manager:
+        _deleted(manager, "a")
+        processes = [start("purge", "--every", "1d", "-d", database_url)]
+        assert _first_line(processes[0]) == "removed 1 sessions, 20 messages\n"
+        _deleted(manager, "b")
+
+        processes.append(start("purge", "--every", "1d", "-d", database_url))
+        elsewhere = _first_line(processes[1])
+        processes.append(start("purge", "--every", "1d", "--older-than", "30d", "-d", database_url))
+        of_another_age = _first_line(processes[2])
+        for process in processes:
+            process.terminate()
+        ended = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+
+        assert elsewhere.startswith("purge older than 0:00:00: done elsewhere in this interval, next look in 23:")
+        assert of_another_age == "removed 0 sessions, 0 messages\n"
+        assert ended == [("stopped\n", 0)] * 3
+        assert [session.session_id for session in manager.list_sessions(deleted=True)] == ["b"]
+
+
+def test_a_report_goes_to_a_pipe_at_once(database_url: str) -> None:
+    with SessionManager(database_url) as manager:
+        _deleted(manager, "a")
+        process = start("purge", "--every", "1h", "--json", "-d", database_url)
+        assert process.stdout is not None
+
+        report = PurgeReport.model_validate_json(process.stdout.readline())
+
+        assert (report.sessions, report.messages) == (1, 20)
+        process.terminate()
+        process.communicate(timeout=60)
+
+
 def test_every_time_it_purges_what_is_new(database_url: str) -> None:
     with SessionManager(database_url) as manager:
         _deleted(manager, "a")
@@ -86,7 +121,7 @@ def test_it_outlives_a_database_that_goes_away_and_comes_back(postgres_url: str)
             assert _first_line(process) == "removed 1 sessions, 20 messages\n"
 
             proxy.go_away()
-            while "purge failed, next try in 0.1 s" not in _first_line(process):
+            while "purge failed, next try in 0:00:00.100000" not in _first_line(process):
                 assert process.poll() is None
             _deleted(manager, "b")
             proxy.come_back()

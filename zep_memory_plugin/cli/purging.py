@@ -1,20 +1,18 @@
 """`zep-memory purge`: removing for good what was soft-deleted, once or as a process of its own."""
 
-import signal
-import threading
 from datetime import timedelta
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from ..errors import InvalidInput, ZepMemoryError
+from ..errors import InvalidInput
 from ..manager import SessionManager
 from ..models import PurgeReport
 from .durations import duration
 from .opening import opened
 from .options import DEFAULT_DATABASE, AsJson, Database
 from .printing import print_fields, print_json, say, working
+from .processes import saying, until_told
 
 
 def purge(
@@ -38,7 +36,8 @@ def purge(
         if pause is None:
             _print(_purged(manager, age, dry_run, batch_size), as_json=as_json)
             return
-        _purge_every(pause.total_seconds(), manager, age, batch_size, as_json=as_json)
+        progress = saying(_line, as_json=as_json)
+        until_told(manager, lambda: manager.purge_every(pause, age, batch_size=batch_size, progress=progress))
 
 
 def _purged(manager: SessionManager, age: timedelta, dry_run: bool, batch_size: int) -> PurgeReport:
@@ -60,30 +59,5 @@ def _print(report: PurgeReport, *, as_json: bool) -> None:
         say(f"text of what went is kept for now in {where}; the next purge tries again")
 
 
-class _Stop(Exception):
-    """The process was asked to end."""
-
-
-def _purge_every(pause: float, manager: SessionManager, age: timedelta, batch_size: int, *, as_json: bool) -> None:
-    """Purge after every *pause* until a signal; a batch that is under way comes to its end first."""
-    stopped = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    def between_batches(report: PurgeReport) -> None:
-        if stopped.is_set():
-            raise _Stop
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    while not stopped.is_set():
-        try:
-            report = manager.purge(age, batch_size=batch_size, progress=between_batches)
-            print_json([report]) if as_json else say(f"removed {report.sessions} sessions, {report.messages} messages")
-        except _Stop:
-            break
-        except ZepMemoryError as error:
-            say(f"purge failed, next try in {pause:g} s: {error}")
-        stopped.wait(pause)
-    say("stopped")
+def _line(report: PurgeReport) -> str:
+    return f"removed {report.sessions} sessions, {report.messages} messages"

@@ -1,23 +1,18 @@
 """`zep-memory retain`: letting sessions expire by rules, and purging them after a time of grace."""
 
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from ..errors import InvalidInput
 from ..filters import metadata_of
-from ..manager import SessionManager
 from ..models import RetentionReport, RetentionRule
 from .durations import duration
 from .opening import opened
 from .options import DEFAULT_DATABASE, AsJson, Database, OfMetadata
 from .printing import print_fields, print_json, say
+from .processes import saying, until_told
 
 
 def retain(
@@ -49,8 +44,8 @@ def retain(
     with opened(database) as manager:
         if pause is None:
             _print(manager.retain(rules, kept, dry_run=dry_run), as_json=as_json)
-        else:
-            _retain_every(manager, pause, rules, kept, as_json=as_json)
+            return
+        until_told(manager, lambda: manager.retain_every(pause, rules, kept, progress=saying(_line, as_json=as_json)))
 
 
 def _rules(
@@ -74,29 +69,6 @@ def _print(report: RetentionReport, *, as_json: bool) -> None:
     print_fields(fields | {f"{name} {would}purge": count for name, count in removed.items()}, as_json=False)
     for where in report.purged.kept_text_in:
         say(f"text of what went is kept for now in {where}; the next purge tries again")
-
-
-def _retain_every(
-    manager: SessionManager, pause: timedelta, rules: list[RetentionRule], grace: timedelta, *, as_json: bool
-) -> None:
-    """Do it in a thread until a signal; a batch that is under way comes to its end first."""
-    stopped = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    def progress(report: RetentionReport) -> None:
-        print_json([report]) if as_json else say(_line(report))
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    with ThreadPoolExecutor(1) as threads:
-        work = threads.submit(manager.retain_every, pause, rules, grace, progress=progress)
-        work.add_done_callback(lambda _: stopped.set())
-        stopped.wait()
-        manager.close()
-        work.result()
-    say("stopped")
 
 
 def _line(report: RetentionReport) -> str:

@@ -4,9 +4,11 @@ Who is ahead by its clock takes a lease too soon, which does no harm; one that w
 of a clock that is wrong, and nobody's. So a lease that its holder never ends, as it crashed, is free after a while.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, or_, select, update
@@ -16,6 +18,10 @@ from ..databases import database_of
 from ..errors import InvalidInput
 from ..tables import leases
 from ..units import Flow, Stamp
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LONGEST_INTERVAL = timedelta(days=36_500)
 """The longest interval: no calendar has the end of some that are longer."""
@@ -60,12 +66,19 @@ def check_interval(interval: timedelta) -> timedelta:
     return min(interval, LONGEST_INTERVAL)
 
 
-def in_turn(lease: Lease, work: Callable[[], Flow[object]]) -> Flow[timedelta]:
-    """Do *work*, unless another machine has done so within the interval, and return after what time to ask again."""
+def in_turn(lease: Lease, work: Callable[[], Flow[T]], progress: Callable[[T], None] | None) -> Flow[timedelta]:
+    """Do *work*, unless another machine has done so within the interval, and return after what time to ask again.
+
+    What was done is told to *progress*.
+    """
     started_at = datetime.now(UTC)
     until: datetime | None = yield units.write(take, lease)
     if until is not None:
-        return min(lease.interval, max(until - started_at, timedelta(0)))
-    yield from work()
+        pause = min(lease.interval, max(until - started_at, timedelta(0)))
+        logger.info("%s: done elsewhere in this interval, next look in %s", lease.name, pause)
+        return pause
+    done = yield from work()
     yield units.write(keep, lease, started_at + lease.interval)
+    if progress is not None:
+        progress(done)
     return lease.interval

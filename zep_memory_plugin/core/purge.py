@@ -108,9 +108,9 @@ def turn(
     It tells after what time to do it again. Purges of another age or purpose are done beside each other.
     """
     interval = leases.check_interval(interval)
-    request(older_than, batch_size, dry_run, progress)
+    request(older_than, batch_size, dry_run, None)
     lease = Lease(f"{'dry run' if dry_run else 'purge'} older than {older_than}", interval)
-    return lambda: leases.in_turn(lease, lambda: purge(request(older_than, batch_size, dry_run, progress, lease)))
+    return lambda: leases.in_turn(lease, lambda: purge(request(older_than, batch_size, dry_run, None, lease)), progress)
 
 
 def reclaim(words: Sequence[str] = ()) -> Flow[Sequence[str]]:

@@ -56,13 +56,7 @@ def turn(interval: timedelta, wanted: Retention, progress: RetentionProgress | N
     It tells after what time to do it again.
     """
     lease = Lease(f"retention {_digest(wanted)}", leases.check_interval(interval))
-
-    def work() -> Flow[None]:
-        report = yield from retain(wanted, lease)
-        if progress is not None:
-            progress(report)
-
-    return lambda: leases.in_turn(lease, work)
+    return lambda: leases.in_turn(lease, lambda: retain(wanted, lease), progress)
 
 
 def _digest(wanted: Retention) -> str:
