@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from .core import checks, foreign, jsontext
+from .core import checks, foreign, jsontext, pairing
 from .core.usage import with_usage
 from .models import ChangeState, Memory, Message, State, Summary, ToolCall
 from .types import SummaryAs, role_type_of
@@ -232,7 +232,7 @@ def read(form: Form, rows: Iterable[Message]) -> list[tuple[Message, Json]]:
     read: list[tuple[Message, Json]] = []
     foreign: list[Message] = []
     names: dict[str, str] = {}
-    for each in rows:
+    for each in pairing.identified(list(rows)):
         names |= {call.id: call.name for call in each.tool_calls or () if call.id is not None}
         own = _own(form, each)
         if own is None:

@@ -1,18 +1,24 @@
 """A conversation that one framework wrote is read by every other: roles, text, calls with their results, in order."""
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agent_framework import AgentSession
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from strands.types.session import SessionAgent
 
 from tests.frameworks.conversations import FRAMEWORKS, IMAGE, PIXEL, REASONING, Words
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.agent_framework import ZepSessionStore
 from zep_memory_plugin.google_adk import ZepSessionService
+from zep_memory_plugin.langchain import ZepChatMessageHistory
+from zep_memory_plugin.llama_index import ZepMemory
 from zep_memory_plugin.strands import ZepSessionRepository
 
 TABLE = Path(__file__).parents[2] / "docs/frameworks/README.md"
@@ -36,6 +42,39 @@ def test_what_one_wrote_another_reads(manager: SessionManager, writer: str, read
     assert FRAMEWORKS[reader].said(read) == SAID
     if reader == writer:
         assert [FRAMEWORKS[reader].plain(each) for each in read] == [FRAMEWORKS[writer].plain(each) for each in written]
+
+
+def _by_langchain(manager: SessionManager) -> None:
+    calls: Any = [{"name": "weather", "args": {"city": city}, "id": None} for city in ("Lisbon", "Oslo")]
+    results = [ToolMessage(text, tool_call_id="", name="weather") for text in ("21 degrees", "4 degrees")]
+    said = [HumanMessage("Which is warmer?"), AIMessage("", tool_calls=calls), *results, AIMessage("Lisbon.")]
+    ZepChatMessageHistory("trip", manager).add_messages(said)
+
+
+def _by_llama_index(manager: SessionManager) -> None:
+    calls = [ToolCallBlock(tool_name="weather", tool_kwargs={"city": city}) for city in ("Lisbon", "Oslo")]
+    results = [ChatMessage(text, role="tool") for text in ("21 degrees", "4 degrees")]
+    said = [ChatMessage("Which is warmer?"), ChatMessage(role="assistant", blocks=calls), *results]
+    ZepMemory(manager=manager, session_id="trip").put_messages([*said, ChatMessage("Lisbon.", role="assistant")])
+
+
+@pytest.mark.parametrize("write", [_by_langchain, _by_llama_index], ids=["LangChain", "LlamaIndex"])
+@pytest.mark.parametrize("reader", FRAMEWORKS)
+def test_calls_and_results_without_an_id_are_of_each_other_to_every_reader(
+    manager: SessionManager, reader: str, write: Callable[[SessionManager], None]
+) -> None:
+    """Some models give none."""
+    write(manager)
+    read = FRAMEWORKS[reader].read(manager, "trip")
+    if reader == "LangChain":  # whose plain history is what was stored
+        read = ZepChatMessageHistory("trip", manager, window={"turns": 9}).messages
+    said = FRAMEWORKS[reader].said(read)
+
+    calls = {atom[1]: json.loads(atom[-1])["city"] for atom in said if atom[0] == "call"}
+    results = {atom[1]: atom[-1] for atom in said if atom[0] == "result"}
+    assert list(calls.values()) == ["Lisbon", "Oslo"]
+    assert results == dict(zip(calls, ["21 degrees", "4 degrees"], strict=True))
+    assert all(calls)
 
 
 @pytest.mark.parametrize("last", FRAMEWORKS)
