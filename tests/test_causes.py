@@ -68,7 +68,7 @@ def database(postgres_server: PostgresServer) -> Iterator[URL]:
         ({"username": "nobody"}, DatabaseUnavailable, "the database refuses the role or its password"),
         ({"username": "shut_out"}, DatabaseUnavailable, "the database refuses the role or its password"),
         ({"username": "crowded"}, DatabaseUnavailable, "the server has as many connections as it allows"),
-        ({"username": "weak"}, ZepMemoryError, "to create them CREATE on the schema (sqlstate 42501)"),
+        ({"username": "weak"}, ZepMemoryError, "to create them CREATE on the schema, or on"),
         ({"host": "nowhere.invalid"}, DatabaseUnavailable, "there is no such host"),
     ],
     ids=["no such database", "no such role", "refused login", "server busy", "no right to create", "no such host"],
@@ -81,6 +81,30 @@ def test_postgres_says_why(
 
     assert type(error) is kind
     assert words in str(error)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_search_path_without_a_schema_says_so(postgres_url: str, driver: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{make_url(postgres_url).database}" SET search_path = nowhere, elsewhere')
+
+    error = refused(postgres_url, driver)
+
+    assert str(error).startswith("there is no schema for the tables: the search_path names none that exists")
+    assert error.code == "3F000"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_schema_that_may_not_be_made_or_used_says_so(database: URL, driver: str) -> None:
+    weak = database.set(username=f"weak_{database.database}")
+    with psycopg.connect(database.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS shut")
+
+    for schema in ("missing", "shut"):
+        error = refused(weak.update_query_dict({"schema": schema}), driver)
+
+        assert "USAGE on the schema" in str(error)
+        assert error.code == "42501"
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

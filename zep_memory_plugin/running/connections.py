@@ -178,8 +178,10 @@ def _connected(engine: Engine) -> Connection:
         return engine.connect()
     except InvalidInput:
         raise
-    except (TypeError, ValueError, ProgrammingError):
-        pass  # their words repeat the option's value
+    except (TypeError, ValueError, ProgrammingError) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) is not None:
+            raise  # the server's word, about what is asked on each new connection
+        # the others' words repeat the option's value
     raise InvalidInput("database", OPTION_REFUSED)
 
 

@@ -37,8 +37,10 @@ _RETRYABLE = ("08", "40", "25P03", "25006", "53300", "55P03", "55006", "57P")
 """Beginnings of states after which another attempt, on another connection, may succeed."""
 
 _REFUSED = {
-    "42501": "the role may not do this; it needs SELECT, INSERT, UPDATE and DELETE on every table, and to create them "
-    "CREATE on the schema",
+    "3F000": "there is no schema for the tables: the search_path names none that exists, and that the role "
+    'may use; create it, set another search_path, or give SessionManager schema="…"',
+    "42501": "the role may not do this; it needs USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on every "
+    "table, and to create them CREATE on the schema, or on the database where the schema is not there either",
 }
 
 _STARTUP = "unsupported startup parameter"
