@@ -1,6 +1,7 @@
 """Values of the wrong kind, and managers that are closed, whatever is called."""
 
-from datetime import datetime
+import io
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -74,9 +75,47 @@ def test_a_manager_can_be_closed_twice_and_not_used_after(open_memory: OpenMemor
         memory.list_messages("a")
 
 
-@pytest.mark.parametrize("option", ["message_window", "durability", "database"])
+class Model:
+    """Has what models of LangChain and LlamaIndex have; the class itself is none."""
+
+    invoke = ainvoke = embed_documents = aembed_documents = embed_query = aembed_query = lambda self, given: given
+
+
+async def counted_later(text: str) -> int:
+    return len(text)
+
+
+OPTIONS = "message_window durability database summarizer titler embedder token_counter before_store"
+
+
+@pytest.mark.parametrize("bad", [5, "print", [], counted_later], ids=lambda value: type(value).__name__)
+def test_what_cannot_be_told_of_progress_is_refused_before_anything_is_done(
+    memory: Caller, refuses: Refuses, bad: object
+) -> None:
+    target = io.BytesIO()
+
+    refuses("progress", lambda: memory.export_memory(target, progress=bad))
+    refuses("progress", lambda: memory.import_memory(io.BytesIO(b"{}"), progress=bad))
+    refuses("progress", lambda: memory.rebuild_search(bad))
+    refuses("progress", lambda: memory.purge(progress=bad))
+    refuses("progress", lambda: memory.purge_every(timedelta(hours=1), progress=bad))
+    refuses("progress", lambda: memory.retain_every(timedelta(hours=1), [], progress=bad))
+    refuses("watcher", lambda: memory.manager.watch(bad))
+    assert target.getvalue() == b""
+
+
+@pytest.mark.parametrize("option", OPTIONS.split())
 def test_options_of_a_manager_are_checked(option: str) -> None:
-    bad = {"message_window": [0, -1, True, 1.5, "5", None], "durability": ["", "FULL", None, 1], "database": [None, 5]}
+    bad = {
+        "message_window": [0, -1, True, 1.5, "5", None],
+        "durability": ["", "FULL", None, 1],
+        "database": [None, 5],
+        "summarizer": [5, "gpt", Model, []],
+        "titler": [5, "gpt", Model, []],
+        "embedder": [5, "dynamic", Model, []],
+        "token_counter": [5, [], counted_later],
+        "before_store": [5, "redact", Model],
+    }
 
     for value in bad[option]:
         with pytest.raises(InvalidInput, match=option):

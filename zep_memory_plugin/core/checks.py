@@ -56,6 +56,7 @@ _LARGEST_JSON_INTEGER_BITS = 4096
 _ACTIVITY_CURSOR = re.compile("(-?[0-9]{1,18})-([0-9]{1,19})")
 _CONTROL_OR_SURROGATE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
+F = TypeVar("F")
 M = TypeVar("M")
 
 
@@ -250,10 +251,17 @@ def token_counter(value: TokenCounter) -> TokenCounter:
 
 def before_store(value: BeforeStore | None) -> BeforeStore | None:
     """Check a function of the application that is asked before messages are stored."""
-    if value is not None and not callable(value):
+    if value is not None and (isinstance(value, type) or not callable(value)):
         raise InvalidInput(
             "before_store", f"is {_type(value)}; give a function from a session id and messages to messages"
         )
+    return value
+
+
+def told(field: str, value: F) -> F:
+    """Check a function of the application, or None, that is told something on the way, and not awaited."""
+    if value is not None and (inspect.iscoroutinefunction(value) or not callable(value)):
+        raise InvalidInput(field, f"is {_type(value)}; give a function that does not await, or None")
     return value
 
 

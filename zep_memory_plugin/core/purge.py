@@ -64,7 +64,7 @@ def request(
     """Check what is to be purged."""
     if checks.positive("batch_size", batch_size) > LARGEST_PURGE_BATCH:
         raise InvalidInput("batch_size", f"is {batch_size}; allowed are 1 to {LARGEST_PURGE_BATCH}")
-    wanted = PurgeRequest(older_than, batch_size, dry_run, progress, lease)
+    wanted = PurgeRequest(older_than, batch_size, dry_run, checks.told("progress", progress), lease)
     wanted.limit = checks.age("older_than", older_than, wanted.started_at)
     return wanted
 

@@ -55,6 +55,7 @@ def turn(interval: timedelta, wanted: Retention, progress: RetentionProgress | N
 
     It tells after what time to do it again.
     """
+    checks.told("progress", progress)
     lease = Lease(f"retention {_digest(wanted)}", leases.check_interval(interval))
     return lambda: leases.in_turn(lease, lambda: retain(wanted, lease), progress)
 

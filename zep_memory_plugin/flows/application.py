@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 from .. import static
 from ..core.listing import Horizon
-from ..errors import InvalidInput
 from ..models import BeforeStore
 from ..types import Embedder, LangChainEmbeddings, LlamaIndexEmbedding, SummaryAs, TokenCounter
 from ..units import Ask
-from .asking import AsksForSummary, AsksForTitle
+from .asking import AsksForSummary, AsksForTitle, no_model
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,9 @@ def embedding_of(embedder: Embedder | None) -> Embedding | None:
     """
     if embedder is None:
         return None
-    if embedder == "static":
+    if isinstance(embedder, type):
+        raise no_model("embedder", embedder, "an embedding model")
+    if isinstance(embedder, str) and embedder == "static":
         return embedding_of(static.static_embedder())
     if isinstance(embedder, LangChainEmbeddings):
         return Embedding(
@@ -81,7 +82,7 @@ def embedding_of(embedder: Embedder | None) -> Embedding | None:
         )
     if callable(embedder):
         return Embedding(lambda texts: Ask(embedder, (texts,)), lambda text: Ask(embedder, ([text],)), is_function=True)
-    raise InvalidInput("embedder", f"is of type {type(embedder).__name__}; give an embedding model or a function")
+    raise no_model("embedder", embedder, "an embedding model")
 
 
 def log_failure(work: str, error: Exception) -> None:

@@ -21,7 +21,7 @@ def summarizer_of(summarizer: Summarizer | None) -> AsksForSummary | None:
     """
     if summarizer is None:
         return None
-    model = _model_of(summarizer)
+    model = _model_of("summarizer", summarizer)
     if model is not None:
         return lambda previous, messages: model(prompts.of_summary(previous, messages))
     function = _function("summarizer", summarizer)
@@ -36,7 +36,7 @@ def titler_of(titler: Titler | None) -> AsksForTitle | None:
     """
     if titler is None:
         return None
-    model = _model_of(titler)
+    model = _model_of("titler", titler)
     if model is not None:
         return lambda messages: model(prompts.of_title(messages))
     function = _function("titler", titler)
@@ -46,7 +46,13 @@ def titler_of(titler: Titler | None) -> AsksForTitle | None:
 def _function(field: str, given: object) -> Callable[..., Any]:
     if callable(given):
         return given
-    raise InvalidInput(field, f"is of type {type(given).__name__}; give a chat model or a function")
+    raise no_model(field, given, "a chat model")
+
+
+def no_model(field: str, given: object, wanted: str) -> InvalidInput:
+    """Return the error for what is *given* in the place of what is *wanted*, or a function."""
+    kind = f"a class, {given.__name__}" if isinstance(given, type) else f"of type {type(given).__name__}"
+    return InvalidInput(field, f"is {kind}; give {wanted} or a function")
 
 
 def text_of(answer: Any) -> str:
@@ -54,8 +60,13 @@ def text_of(answer: Any) -> str:
     return str(answer.text) if isinstance(answer, Answer) else answer
 
 
-def _model_of(given: object) -> Callable[[str], Ask] | None:
-    """Return how a model of a framework is asked with a prompt, or None where *given* is none."""
+def _model_of(field: str, given: object) -> Callable[[str], Ask] | None:
+    """Return how a model of a framework is asked with a prompt, or None where *given* is none.
+
+    The class of one has all of its methods, and is none.
+    """
+    if isinstance(given, type):
+        raise no_model(field, given, "a chat model")
     if isinstance(given, LangChainModel):
         return lambda prompt: Ask(given.invoke, (prompt,), given.ainvoke)
     if isinstance(given, LlamaIndexModel):

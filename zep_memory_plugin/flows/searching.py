@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import units
+from ..core import checks
 from ..databases import SearchIndex, index_of
 from ..errors import InvalidInput
 from ..models import SearchResult, SessionResult
@@ -73,8 +74,8 @@ def rebuild_search(app: Application, progress: RebuildProgress | None, embedding
 
     if embeddings and app.embedding is None:
         raise InvalidInput("embeddings", "is True; give SessionManager an embedder for that")
+    told = checks.told("progress", progress) or (lambda done, total: None)
     index: SearchIndex = yield units.read(index_of)
-    told = progress or (lambda done, total: None)
     more: int = (yield units.read(count_embeddable)) if embeddings else 0
     count: int = yield from index.rebuild(lambda done, total: told(done, total + more))
     if app.embedding is not None:

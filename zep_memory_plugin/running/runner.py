@@ -19,6 +19,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from .. import units
 from ..blocks import Block, Blocks
+from ..core import checks
 from ..databases.naming import Naming
 from ..databases.protocol import FileId
 from ..errors import DatabaseUnavailable, ZepMemoryError
@@ -86,6 +87,7 @@ class Runner:
 
     def watch(self, watcher: Watcher | None) -> None:
         """Let *watcher* be around each unit from now on, or nobody."""
+        checks.told("watcher", watcher)
         self._watched = None if watcher is None else watching.Watched(watcher, self._source.url)
 
     def using(self, connection: object) -> Block[LentConnection]:

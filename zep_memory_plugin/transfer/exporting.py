@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import units
-from ..core import exporting
+from ..core import checks, exporting
 from ..core.exporting import ROWS_OF_PAGE, STATES_OF_PAGE, Wanted
 from ..core.records import OF_SESSION
 from ..errors import InvalidInput, shown
@@ -48,6 +48,7 @@ def export(
 ) -> Flow[TransferReport]:
     """Write *what* is wanted to *target*, with as much in memory as one page has."""
     written = format_named(file_format)
+    checks.told("progress", progress)
     yield units.read(exporting.make_sure, what)
     total = None if progress is None else (yield units.read(exporting.count_messages, what))
     file: Target = yield Ask(Target, (target,))

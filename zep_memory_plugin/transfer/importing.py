@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import units
-from ..core import importing
+from ..core import checks, importing
 from ..core.importing import Stored
 from ..core.records import Record, Row, decoded
 from ..errors import InvalidInput
@@ -71,7 +71,7 @@ def _screened(app: Application, records: Sequence[Record]) -> Flow[list[Record]]
 
 def import_lines(app: Application, source: TransferSource, progress: TransferProgress | None) -> Flow[TransferReport]:
     """Store what an export has written."""
-    work = _Import(app, progress)
+    work = _Import(app, checks.told("progress", progress))
     file: Source = yield Ask(Source, (source,))
     try:
         while (records := (yield Ask(_records, (file,)))) is not None:
