@@ -80,13 +80,17 @@ def test_a_server_that_is_away_is_reported_before_the_deadline(shared_postgres_u
             async with SessionManager(through(driver, proxy.url_for(shared_postgres_url))) as manager:
                 await manager.aadd_memory(SESSION, messages())
                 proxy.go_away()
-                for call in (manager.alist_messages(SESSION), manager.aadd_memory(SESSION, messages())):
-                    begun = time.monotonic()
-                    with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-                        await call
-                    assert time.monotonic() - begun < DEADLINE
-                with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-                    manager.list_messages(SESSION)
+                begun = time.monotonic()
+                answers = await asyncio.gather(
+                    manager.alist_messages(SESSION),
+                    manager.aadd_memory(SESSION, messages()),
+                    asyncio.to_thread(manager.list_messages, SESSION),
+                    return_exceptions=True,
+                )
+                assert time.monotonic() - begun < 2 * DEADLINE
+                for answer in answers:
+                    assert isinstance(answer, DatabaseUnavailable)
+                    assert "cannot be reached" in str(answer)
                 proxy.come_back()
                 assert len(await manager.alist_messages(SESSION)) == 2
                 assert len(manager.list_messages(SESSION)) == 2

@@ -56,12 +56,16 @@ class Cluster:
 
         Nothing tells this process of the fork, for which managers would wait until their calls have come to an end.
         """
-        assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(START_LIMIT)
+        self.stop_in_order()
         self._settings = {**self._settings, **settings}
         self._process = self._launch(find_installation(self._account, self._directory), before=None)
         self._wait_until_it_answers(self._process)
+
+    def stop_in_order(self) -> None:
+        """Stop the server as it stops itself, when all that it wrote has reached who follows it; its files stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(START_LIMIT)
 
     def stop(self) -> None:
         """Stop the server at once and remove its files; a forked copy of this process does neither."""

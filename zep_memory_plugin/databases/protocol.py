@@ -152,6 +152,9 @@ class Failure:
     unprepared: bool = False
     """Whether the tables may be others by now, and are to be looked at before anything else is tried."""
 
+    away: bool = False
+    """Whether the server is not there for now, as amid a failover or a restart, and may be in some seconds."""
+
     outlived: bool = False
     """Whether connections that are open may be worse than new ones, as after a failover."""
 

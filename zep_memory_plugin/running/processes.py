@@ -59,7 +59,8 @@ class Process:
         self.pid = os.getpid()
         self.prepared = False
         """Whether the tables are there and of our revision."""
-        self._known = False
+        self.known = False
+        """Whether the tables were seen once, so that a server that is away is one that was there."""
         self.underway = Underway()
         self.queue = threading.Lock()
         self._alone = source.in_memory or source.database.one_writer
@@ -129,9 +130,9 @@ class Process:
 
     def prepare(self, connection: Connection) -> None:
         """Make sure that the tables are there and of our revision."""
-        if schema.prepare(connection) and self._known:
+        if schema.prepare(connection) and self.known:
             logger.warning("all tables were dropped while this manager was open; empty ones were made")
-        self.prepared = self._known = True
+        self.prepared = self.known = True
 
     def look_again(self, *, replaced: bool) -> None:
         """Take in that the tables may be others by now, and perhaps the file *replaced*."""

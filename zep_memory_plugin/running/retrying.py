@@ -15,6 +15,7 @@ from ..units import Unit
 POOL_IN_USE = "every connection of the pool is in use"
 
 ATTEMPTS = 5
+"""Attempts at a unit of work, unless it waits for a server that is away for a while."""
 
 DEADLINE = 15.0
 """Seconds after which a unit of work is not tried again."""
@@ -31,10 +32,11 @@ class Outcome(NamedTuple):
     """Seconds until the unit is sent again, or None when it is not."""
 
 
-def outcome_of(error: Exception, unit: Unit, database: Database, started: float) -> Outcome:
+def outcome_of(error: Exception, unit: Unit, database: Database, started: float, *, known: bool) -> Outcome:
     """Return what comes of an *error* of the driver, or of SQLAlchemy or Python on the way to it.
 
-    *started* is when the first attempt began, by the monotonic clock. The failure is raised where *error* is
+    *started* is when the first attempt began, by the monotonic clock. A server that is *known* to have been there may
+    fail over, or start anew, and is waited for until the deadline. The failure is raised where *error* is
     not being handled any more: its words, and those of its causes, may hold some of the conversation.
     """
     failure = Failure(DatabaseUnavailable(POOL_IN_USE)) if isinstance(error, PoolTimeout) else database.failure(error)
@@ -42,10 +44,12 @@ def outcome_of(error: Exception, unit: Unit, database: Database, started: float)
     again = failure.retryable or (failure.unprepared and not failure.replaced and unit.stamp.attempt == 1)
     if failure.garbled and not unit.stamp.tolerant:
         unit.stamp.tolerant = again = True
-    if not again or unit.stamp.attempt >= ATTEMPTS or time.monotonic() - started > DEADLINE:
+    pause = random.uniform(0, min(LONGEST_PAUSE, 0.01 * 4 ** min(unit.stamp.attempt - 1, ATTEMPTS)))  # noqa: S311
+    in_vain = unit.stamp.attempt >= ATTEMPTS and not (known and failure.away)
+    if not again or in_vain or time.monotonic() + pause - started > DEADLINE:
         return Outcome(failure, None)
     unit.stamp.attempt += 1
-    return Outcome(failure, random.uniform(0, min(LONGEST_PAUSE, 0.01 * 4 ** (unit.stamp.attempt - 2))))  # noqa: S311
+    return Outcome(failure, pause)
 
 
 def interrupt_behind(error: BaseException, handled: BaseException | None) -> BaseException | None:

@@ -339,7 +339,7 @@ class Runner:
                 raise
             except Exception as error:
                 interrupt = interrupt_behind(error, handled)
-                outcome = outcome_of(error, unit, self._source.database, started)
+                outcome = outcome_of(error, unit, self._source.database, started, known=process.known)
             if interrupt is not None:
                 raise interrupt
             time.sleep(self._pause_after(outcome, process))
@@ -352,7 +352,7 @@ class Runner:
             except ZepMemoryError:
                 raise
             except Exception as error:
-                outcome = outcome_of(error, unit, self._source.database, started)
+                outcome = outcome_of(error, unit, self._source.database, started, known=process.known)
             await asyncio.sleep(self._pause_after(outcome, process))
 
     def _pause_after(self, outcome: Outcome, process: Process) -> float:

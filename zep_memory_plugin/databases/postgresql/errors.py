@@ -36,6 +36,9 @@ _REASONS = {
 _RETRYABLE = ("08", "40", "25P03", "25006", "53300", "55P03", "55006", "57P")
 """Beginnings of states after which another attempt, on another connection, may succeed."""
 
+_AWAY = ("25006", "57P")
+"""Beginnings of states of a server that another one takes over from, or that stops or starts."""
+
 _REFUSED = {
     "3F000": "there is no schema for the tables: the search_path names none that exists, and that the role "
     'may use; create it, set another search_path, or give SessionManager schema="…"',
@@ -71,7 +74,8 @@ def failure(error: BaseException) -> Failure:
         return Failure(_refused(error, state, note), unprepared=state is not None, garbled=_is_garbled(error, state))
     retryable = lost or (not _is(state, ("08",)) and _is(state, _RETRYABLE))
     meaning = coded(DatabaseUnavailable(f"{reason}{note}"), state)
-    return Failure(meaning, retryable=retryable, locked_out=state == "55P03", outlived=state == "25006")
+    away = lost or _is(state, _AWAY)
+    return Failure(meaning, retryable=retryable, locked_out=state == "55P03", away=away, outlived=state == "25006")
 
 
 def _is(state: str | None, beginnings: tuple[str, ...]) -> bool:
