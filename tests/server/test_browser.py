@@ -17,7 +17,7 @@ from zep_memory_plugin.server import new_token
 
 pytestmark = pytest.mark.skipif("ZEP_TEST_NO_BROWSER" in os.environ, reason="ZEP_TEST_NO_BROWSER is set")
 
-WIDTHS = (1280, 820, 390)
+WIDTHS = (1280, 820, 360)
 LONG_LINE = "x" * 1_000_000
 UNCLOSED = "</div></li></ol></main><div style='position:fixed;inset:0'><table><tr><textarea><!-- <title><plaintext>"
 
@@ -187,6 +187,35 @@ def test_a_line_of_a_megabyte_stays_within_the_page(page: Page, root: str, manag
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             assert overhang(page) <= 0, (path, width)
+
+
+def test_the_longest_names_stay_within_the_page(page: Page, root: str, manager: SessionManager) -> None:
+    longest = "l" * 255
+    manager.add_memory(longest, said("one"), user_id=longest)
+    manager.update_session(Session(session_id=longest, title="t" * 200))
+
+    for path in ("/", f"/session?id={longest}", f"/user?id={longest}", "/users", "/search?q=one"):
+        page.goto(f"{root}{path}")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            assert overhang(page) <= 0, (path, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_tab_key_goes_through_a_page_as_one_reads_it_and_shows_where(
+    page: Page, root: str, manager: SessionManager, width: int
+) -> None:
+    manager.add_memory("trip", said("Where to in May?"), user_id="alice")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{root}/users")
+    boxes = []
+    while (page.keyboard.press("Tab"), page.evaluate("document.activeElement.className"))[1] != "name":
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        box = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+        boxes.append((box["top"] // 30, box["left"]))
+
+    assert len(boxes) == 6
+    assert boxes[1:] == sorted(boxes[1:])
 
 
 def test_html_of_notebooks_runs_nothing_either(browser: Browser, manager: SessionManager, tmp_path: Path) -> None:

@@ -46,6 +46,20 @@ def guarded(manager: SessionManager) -> Iterator[TestClient]:
         yield client
 
 
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a *colour*, as WCAG 2 has it."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 to 21."""
+    darker, brighter = sorted((luminance(one), luminance(other)))
+    return (brighter + 0.05) / (darker + 0.05)
+
+
 def names(html: str) -> list[str]:
     """Return the sessions, or users, that a list shows."""
     return [unescape(name) for name in re.findall(r'class="name"[^>]*>([^<]*)<', html)]
@@ -533,3 +547,16 @@ def test_a_form_that_is_too_large_is_refused(manager: SessionManager) -> None:
         answer = client.post("/session/delete", data={"id": "x" * 2000})
 
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_text_can_be_told_from_what_is_behind_it(pages: TestClient, scheme: str) -> None:
+    """4.5 to 1 and more, as WCAG 2 asks for, and 3 to 1 for the edge of a field."""
+    light, dark, *_ = pages.get("/files/pages.css").text.split("@media (prefers-color-scheme: dark)")
+    colours = dict(re.findall(r"--([\w-]+): #(\w+)", light + dark * (scheme == "dark")))
+    texts = ("ink", "pale", "accent", "danger", "user", "assistant", "system", "tool", "other")
+    pairs = [(text, ground) for text in texts for ground in ("ground", "surface", "sunken")]
+    pairs += [("mark-ink", "mark"), ("on-accent", "accent"), ("accent", "accent-soft"), ("ink", "accent-soft")]
+
+    assert [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5] == []
+    assert contrast(colours["edge"], colours["surface"]) >= 3
