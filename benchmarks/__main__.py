@@ -44,6 +44,7 @@ from . import (
     server,
     size,
     turns,
+    web,
 )
 from .places import Places
 from .report import Table, as_json, as_markdown
@@ -55,6 +56,7 @@ WORKS: dict[str, Callable[[Run], AsyncIterator[Table]]] = {
     "append": append.measured,
     "read": read.measured,
     "turns": turns.measured,
+    "web": web.measured,
     "growth": growth.measured,
     "listing": listing.measured,
     "purge": purge.measured,

@@ -62,7 +62,11 @@ async def _round(run: Run, contender: Contender, taken: _Taken) -> None:
 
 def _goals(figures: Sequence[Figure]) -> list[Goal]:
     ours, best = named(figures, "zep_memory_plugin"), best_peer(figures, unit="per second")
-    return ratio_goal("times the throughput of the fastest peer", ours, best, 4, at_least=True)
+    pool = named(figures, "bare asyncpg")
+    return [
+        *ratio_goal("times the throughput of the fastest peer", ours, best, 4, at_least=True),
+        *ratio_goal("times that of asyncpg's pool with four statements a turn", ours, pool, 1.5, at_least=True),
+    ]
 
 
 def _waiting(taken: dict[str, _Taken]) -> Goal:

@@ -76,6 +76,17 @@ AWAITING = (
     Entrant("bare_postgres", "BareAsyncpg", _POSTGRES),
 )
 
+INDEXED_BLOCKING = (
+    Entrant("bare_sqlite", "IndexedSqlite", _SQLITE),
+    Entrant("bare_postgres", "IndexedPsycopg", _POSTGRES),
+)
+"""The drivers doing what we do: what they append can be searched at once, by an index that the database keeps."""
+
+INDEXED_AWAITING = (
+    Entrant("bare_sqlite", "IndexedSqliteInThread", _SQLITE),
+    Entrant("bare_postgres", "IndexedAsyncpg", _POSTGRES),
+)
+
 
 def installed(entrants: Sequence[Entrant], database: str) -> Iterator[Callable[[Place], Contender]]:
     """Yield those of *entrants* that take part on *database* and are installed."""

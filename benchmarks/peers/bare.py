@@ -1,6 +1,8 @@
 """What the bare drivers have in common: the rows of our tables, and LangChain's messages where it is installed."""
 
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +51,30 @@ def drop_search(place: Place) -> None:
     if place.kind == "postgres":
         with psycopg.connect(place.url) as connection:
             connection.execute("DROP INDEX ix_zep_messages_terms")
+
+
+_ROWID = "(SELECT id FROM zep_sessions WHERE session_id = {0}.session_id) << 32 | {0}.seq"
+_FTS5 = (
+    "CREATE VIRTUAL TABLE words USING fts5(content, content='', tokenize='porter')",
+    f"INSERT INTO words (rowid, content) SELECT {_ROWID.format('m')}, content FROM zep_messages AS m",
+    "CREATE TRIGGER words_in AFTER INSERT ON zep_messages BEGIN "
+    f"INSERT INTO words (rowid, content) VALUES ({_ROWID.format('new')}, new.content); END",
+    "CREATE TRIGGER words_out AFTER DELETE ON zep_messages BEGIN INSERT INTO words (words, rowid, content) "
+    f"VALUES ('delete', {_ROWID.format('old')}, old.content); END",
+)
+_GIN = "CREATE INDEX words ON zep_messages USING gin (to_tsvector('english', content))"
+
+
+def keep_words(place: Place) -> None:
+    """Let the database keep an index of the words of bare rows: FTS5 by triggers, or GIN over a tsvector."""
+    if place.kind == "postgres":
+        with psycopg.connect(place.url) as connection:
+            connection.execute(_GIN)
+        return
+    with closing(sqlite3.connect(place.path)) as connection:
+        for statement in _FTS5:
+            connection.execute(statement)
+        connection.commit()
 
 
 def microseconds() -> int:

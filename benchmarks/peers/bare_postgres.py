@@ -13,7 +13,7 @@ from zep_memory_plugin.uuids import new_uuid
 
 from ..places import Place
 from ..workload import TURN, WINDOW, conversation
-from .bare import CHUNK, COLUMNS, as_messages, create_tables, drop_search, rows, turn_rows
+from .bare import CHUNK, COLUMNS, as_messages, create_tables, drop_search, keep_words, rows, turn_rows
 
 POOL = 15
 
@@ -33,6 +33,24 @@ def statements(marks: list[str], takes: tuple[str, str, str, str], newest: tuple
         f"ORDER BY seq DESC LIMIT {newest[1]}"
     )
     return take, insert, read
+
+
+def at_once(now: str, session: str, arrays: tuple[str, str, str]) -> str:
+    """Return the one statement that appends a turn to a session that is there, with a driver's own marks."""
+    uuids, roles, contents = arrays
+    return (
+        f"WITH taken AS (UPDATE zep_sessions SET last_seq = last_seq + {TURN}, revision = revision + 1, "
+        f"updated_at = {now}, last_active_at = {now} WHERE session_id = {session} RETURNING session_id, last_seq) "
+        "INSERT INTO zep_messages (session_id, seq, uuid, role, role_type, content, token_count, created_at) "
+        f"SELECT session_id, last_seq - {TURN} + n, uuid, role, role, content, 50, {now} FROM taken, "
+        f"unnest({uuids}::uuid[], {roles}::text[], {contents}::text[]) WITH ORDINALITY AS said (uuid, role, content, n)"
+    )
+
+
+def _turn() -> tuple[list[uuid.UUID], list[str], list[str]]:
+    """Return the uuids, roles and contents of the next turn."""
+    said = list(conversation())
+    return [new_uuid() for _ in said], [role for role, _ in said], [content for _, content in said]
 
 
 async def _nothing(_: object) -> None:
@@ -84,6 +102,22 @@ class BareAsyncpg:
             await self._pool.close()
 
 
+class IndexedAsyncpg(BareAsyncpg):
+    """The same with an index of words, and a turn in one statement."""
+
+    name = "asyncpg, one statement, with GIN"
+    _append = at_once("$5", "$1", ("$2", "$3", "$4"))
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        keep_words(place)
+
+    async def append_turn(self, session_id: str) -> None:
+        assert self._pool is not None
+        async with self._pool.acquire() as connection:
+            await connection.execute(self._append, session_id, *_turn(), datetime.now(UTC))
+
+
 class BarePsycopg:
     """One connection of psycopg."""
 
@@ -119,3 +153,19 @@ class BarePsycopg:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class IndexedPsycopg(BarePsycopg):
+    """The same with an index of words, and a turn in one statement."""
+
+    name = "psycopg, one statement, with GIN"
+    _one = at_once("%(now)s", "%(session)s", ("%(uuids)s", "%(roles)s", "%(contents)s"))
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        keep_words(place)
+
+    def append_turn(self, session_id: str) -> None:
+        uuids, roles, contents = _turn()
+        values = {"session": session_id, "uuids": uuids, "roles": roles, "contents": contents, "now": datetime.now(UTC)}
+        self._connection.execute(self._one, values)  # type: ignore[call-overload]

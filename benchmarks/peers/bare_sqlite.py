@@ -7,8 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..places import Place
 from ..workload import TURN, WINDOW, conversation
-from .bare import CHUNK, COLUMNS, as_messages, create_tables, microseconds, rows, turn_rows, uuid_bytes
+from .bare import CHUNK, COLUMNS, as_messages, create_tables, keep_words, microseconds, rows, turn_rows, uuid_bytes
 
+SESSION = (
+    "INSERT INTO zep_sessions (session_id, id, uuid, created_at, updated_at, last_active_at, active_hour, last_seq, "
+    "revision) VALUES (?, (SELECT coalesce(max(id), 0) + 1 FROM zep_sessions), ?, ?, ?, ?, 0, 0, 0)"
+)
 TAKE = "UPDATE zep_sessions SET last_seq = last_seq + ?, updated_at = ? WHERE session_id = ? RETURNING last_seq"
 INSERT = f"INSERT INTO zep_messages ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 NEWEST = (
@@ -34,14 +38,14 @@ class BareSqlite:
     keeps_order = True
 
     def __init__(self, place: Place) -> None:
-        self._place = place
         create_tables(place)
         self._connection = connect(place)
         self._known: set[str] = set()
 
     def fill(self, session_id: str, count: int) -> None:
         if session_id not in self._known:
-            create_tables(self._place, [session_id])
+            now = microseconds()
+            self._connection.execute(SESSION, (session_id, uuid_bytes(), now, now, now))
             self._known.add(session_id)
         for start in range(0, count, CHUNK):
             self._append(session_id, list(conversation(min(CHUNK, count - start))))
@@ -69,6 +73,16 @@ class BareSqlite:
         self._connection.close()
 
 
+class IndexedSqlite(BareSqlite):
+    """The same, with FTS5 beside it, so that what was said can be searched."""
+
+    name = "sqlite3 with FTS5"
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        keep_words(place)
+
+
 class BareSqliteInThread:
     """The same, in one thread that an event loop hands the work to."""
 
@@ -76,9 +90,10 @@ class BareSqliteInThread:
     kind = "limit"
     awaits = True
     keeps_order = True
+    blocking: type[BareSqlite] = BareSqlite
 
     def __init__(self, place: Place) -> None:
-        self._blocking = BareSqlite(place)
+        self._blocking = self.blocking(place)
         self._thread = ThreadPoolExecutor(1)
 
     async def fill(self, session_id: str, count: int) -> None:
@@ -93,3 +108,10 @@ class BareSqliteInThread:
     async def close(self) -> None:
         self._thread.shutdown()
         self._blocking.close()
+
+
+class IndexedSqliteInThread(BareSqliteInThread):
+    """With FTS5, in a thread."""
+
+    name = "sqlite3 with FTS5 in a thread"
+    blocking = IndexedSqlite
