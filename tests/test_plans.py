@@ -74,6 +74,9 @@ FAR = f"{microseconds(YEAR + timedelta(hours=1_000))}-1100"
 GROUP = 33
 """Rows that Postgres reads at least before it puts what it has read in order."""
 
+MOMENTS = [(number, number) for number in range(20_000)]
+"""Sessions, and in which hour each was active."""
+
 SEARCH = "SEARCH zep_messages USING "
 
 
@@ -305,6 +308,59 @@ def test_postgres_finds_a_page_by_activity_in_one_index_range(postgres: Engine, 
 
     assert {name for node in plan if "sessions" in (name := node.get("Index Name", ""))} == {index}
     assert rows_touched(plan, "zep_sessions") <= GROUP
+
+
+@pytest.fixture(scope="module")
+def crowded(postgres_server: PostgresServer) -> Iterator[Engine]:
+    """A server on which one user has every tenth of 20,000 sessions, among each other's in any order."""
+    url = postgres_server.create_database()
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with SessionManager(engine) as manager:
+        manager.add_memory(LONG, messages(1))
+    same = {"created_at": YEAR, "updated_at": YEAR, "last_seq": 0}
+    rows = [
+        {
+            "session_id": f"session-{number}",
+            "user_id": "owner" if number % 10 == 0 else f"user-{number % 97}",
+            "uuid": uuid4(),
+            "id": number + 100,
+            **same,
+            "last_active_at": YEAR + timedelta(hours=hour),
+            "active_hour": hour_of(YEAR) + hour,
+        }
+        for number, hour in MOMENTS
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(sessions), rows)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+    yield engine
+    engine.dispose()
+    postgres_server.drop_database(url)
+
+
+@pytest.mark.parametrize(
+    "cursor", [None, f"{microseconds(YEAR + timedelta(hours=10_000))}-1"], ids=["first", "far down"]
+)
+def test_postgres_finds_the_newest_sessions_of_a_user_who_has_a_tenth_of_all_in_their_range(
+    crowded: Engine, cursor: str | None
+) -> None:
+    """Whatever the planner thinks: the other index has no order that fits."""
+
+    def call(manager: SessionManager) -> list[Session]:
+        return manager.list_sessions(100, cursor, user_id="owner", order="active")
+
+    (statement,) = sent_by(crowded, call)
+
+    plan = postgres_plan(crowded, statement)
+
+    (used,) = [node["Index Name"] for node in plan if "Index Name" in node]
+    assert used == "ix_zep_sessions_user_active"
+    assert rows_touched(plan, "zep_sessions") <= 100 + GROUP
+    with SessionManager(crowded) as manager:
+        hours = [hour_of(session.last_active_at) - hour_of(YEAR) for session in call(manager)]
+    expected = [hour for number, hour in MOMENTS if number % 10 == 0 and (cursor is None or hour < 10_000)]
+    assert hours == sorted(expected, reverse=True)[:100]
 
 
 @pytest.mark.parametrize("page", BY_ACTIVITY)

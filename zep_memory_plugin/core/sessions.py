@@ -1,7 +1,7 @@
 """Sessions: life cycle and listing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -444,9 +444,14 @@ def _by_activity(
     connection: Connection, limit: int | None, cursor: int | str | None, wanted: SessionFilter
 ) -> list[Session]:
     """Return a page by activity: whatever moves to the head meanwhile, no session comes twice or is left out."""
-    newest_first = (column.desc() for column in _ACTIVITY)
-    query = shown(wanted, connection, sessions.select()).order_by(*newest_first).limit(checks.limit(limit))
     after = checks.activity_cursor(cursor)
+    query = shown(replace(wanted, user_id=None), connection, sessions.select()).limit(checks.limit(limit))
+    if wanted.user_id is not None:
+        hour = None if after is None else hour_of(after[0])
+        along = database_of(connection).down_from
+        of_user, beginning = along(sessions.c.user_id, wanted.user_id, sessions.c.active_hour, hour)
+        query = query.where(of_user).order_by(*beginning)
+    query = query.order_by(*(column.desc() for column in _ACTIVITY))
     if after is not None:
         moment, last_id = after
         seen = zip((hour_of(moment), moment, last_id), _ACTIVITY, strict=True)

@@ -414,6 +414,16 @@ class Database(Protocol):
         """Return the values that give a new row of *table* its position in listings."""
         return {}
 
+    def down_from(
+        self, owner: ColumnElement[str], value: str, place: ColumnElement[int], at: int | None
+    ) -> tuple[ColumnElement[bool], list[ColumnElement[Any]]]:
+        """Match the rows whose *owner* is *value* from *place* *at* down, and return what their order begins with.
+
+        That may say more than it has to, so that only the index by *owner* and *place* fits.
+        """
+        of_owner = owner == value
+        return (of_owner if at is None else of_owner & (place <= at)), []
+
     def metadata_contains(
         self, connection: Connection, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]
     ) -> ColumnElement[bool]:

@@ -29,6 +29,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    tuple_,
     values,
 )
 from sqlalchemy.dialects import postgresql
@@ -81,6 +82,18 @@ class Appending:
 
     def writers(self, connection: Connection, table: Table) -> set[str]:
         return set(connection.execute(_WRITERS, {"table": names_of(connection).of(table.name)}).scalars())
+
+    def down_from(
+        self, owner: ColumnElement[str], value: str, place: ColumnElement[int], at: int | None
+    ) -> tuple[ColumnElement[bool], list[ColumnElement[Any]]]:
+        # Said as a range: where the owner is a constant, the index by place alone has the order as well, and the
+        # planner may read through the rows of all owners for those of one who has many.
+        of_owner = and_(owner >= value, owner <= value)
+        if at is not None:
+            # In a query of its own, the value counts once in what the planner expects, and not twice.
+            unknown = select(literal(value)).scalar_subquery()
+            of_owner &= tuple_(owner, place) <= tuple_(unknown, literal(at, place.type))
+        return of_owner, [owner.desc()]
 
     def metadata_contains(
         self, connection: Connection, column: ColumnElement[Any], wanted: Mapping[str, JsonScalar]
