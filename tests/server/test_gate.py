@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from tests.server.conftest import OpenServer
@@ -81,6 +82,30 @@ def test_without_a_good_token_nothing_is_let_in(guarded: TestClient, headers: di
 )
 def test_no_other_way_to_write_a_path_leads_around_the_token(guarded: TestClient, path: str) -> None:
     assert guarded.get(f"http://127.0.0.1{path}").status_code in (401, 404)
+
+
+@pytest.fixture
+def mounted(manager: SessionManager) -> Iterator[TestClient]:
+    """Return a client of a program that has a server, which asks for a token, below a path of its own."""
+    program = FastAPI()
+    program.mount("/memory", create_app(Settings(secret=SECRET, purge_every=None), manager))
+    with TestClient(program, base_url="http://program/memory", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sessions", "/%61pi/v1/sessions", "/api/v1/nix"])
+def test_within_another_program_nothing_is_let_in_without_a_token_either(mounted: TestClient, path: str) -> None:
+    assert [mounted.request(method, path).status_code for method in ("GET", "POST", "DELETE")] == [401] * 3
+    assert mounted.get("/admin/").headers["location"] == "/memory/admin/login"
+    assert mounted.get("/healthz").text == "."
+
+
+def test_within_another_program_an_id_with_a_slash_is_one_too(mounted: TestClient, manager: SessionManager) -> None:
+    manager.add_memory("a/b", said("one"))
+
+    answer = mounted.get("/api/v1/sessions/a%2Fb", headers=bearer(new_token(SECRET)))
+
+    assert (answer.status_code, answer.json()["session_id"]) == (200, "a/b")
 
 
 @pytest.mark.parametrize(

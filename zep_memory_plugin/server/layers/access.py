@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..answers import refusal
 from ..tokens import problem_of
-from .paths import API
+from .paths import API, path_within
 
 COOKIE = "jwt"
 """The cookie that may bring a token instead of the header, as in Zep's own server."""
@@ -21,7 +21,7 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "http" and scope["path"].startswith(API):
+        if scope["type"] == "http" and path_within(scope).startswith(API):
             problem = problem_of(_token(Headers(scope=scope)), self._secret)
             if problem is not None:
                 await refusal(401, problem)(scope, receive, send)

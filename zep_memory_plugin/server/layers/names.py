@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..answers import refusal
 from ..settings import is_loopback
+from .paths import path_within
 
 HEALTH = "/healthz"
 """Is answered to everybody, as it says nothing."""
@@ -24,7 +25,7 @@ class OwnNames:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "http" and scope["path"] != HEALTH and not _is_ours(Headers(scope=scope)):
+        if scope["type"] == "http" and path_within(scope) != HEALTH and not _is_ours(Headers(scope=scope)):
             problem = "without tokens, this server answers to the names of its machine alone"
             await refusal(403, problem)(scope, receive, send)
             return

@@ -1,4 +1,7 @@
-"""Paths as clients write them, so that a `%2F` in an id is no slash between two parts of a path."""
+"""Paths as clients write them, so that a `%2F` in an id is no slash between two parts of a path.
+
+And within the server, which another program may have mounted below a path of its own.
+"""
 
 from urllib.parse import unquote
 
@@ -18,9 +21,17 @@ class WrittenPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] == "http" and (path := written_path(scope)).startswith(API):
-            scope = {**scope, "path": path.rstrip("/") or path}
+        if scope["type"] == "http":
+            written = {**scope, "path": written_path(scope).rstrip("/")}
+            scope = written if path_within(written).startswith(API) else scope
         await self._app(scope, receive, send)
+
+
+def path_within(scope: Scope) -> str:
+    """Return the path that routes go by: without that of the program in which the server is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if path.startswith(f"{root}/") else path
 
 
 def decoded(part: str) -> str:
