@@ -22,7 +22,9 @@ async def measured(run: Run) -> AsyncIterator[Table]:
     place = run.places.make("postgres")
     with Proxy.to(place.url) as proxy:
         contenders = [
-            made(Place(proxy.url_for(run.places.make("postgres").url))) for made in installed(AWAITING, "postgres")
+            made(Place(proxy.url_for(run.places.make("postgres").url)))
+            for made in installed(AWAITING, "postgres")
+            if run.scale.peers_counted or made.kind != "peer"
         ]
         for contender in contenders:
             await settled(contender.fill(SESSION, LENGTH))

@@ -32,8 +32,9 @@ async def _table(scale: Scale, run: Run, kind: Kind) -> Table:
     _fill_bare(bare, sessions)
     figures = [_figure("bare table", "limit", _bytes(bare) / (sessions * EACH))]
     notes: list[str] = []
+    weighed = {"ours", "peer"} if scale.peers_counted else {"ours"}
     for contender in installed(AWAITING, kind):
-        if contender.kind == "limit" or ("LangChain" in contender.name and contender.kind == "ours"):
+        if contender.kind not in weighed or ("LangChain" in contender.name and contender.kind == "ours"):
             continue
         place = run.places.make(kind)
         made = contender(place)

@@ -52,6 +52,9 @@ class Scale:
     writing: float = 8.0
     """Seconds that the writers are measured for without a purge."""
 
+    peers_counted: bool = True
+    """Whether bytes and round trips of peers are counted, too."""
+
     @property
     def fewer_rounds(self) -> int:
         """Times that a long piece of work is timed."""
@@ -68,6 +71,7 @@ SMALL = Scale(
     turns=2,
     writers=2,
     writing=0.3,
+    peers_counted=False,
 )
 
 
