@@ -38,7 +38,7 @@ FILES = (
 OBJECTS = {"manager", "_manager", "_runner", "_runnable"}
 """Names of the objects, or of their attributes, whose methods have twins."""
 
-TWINNED = {"read", "write", "run", "flush", "sleep", "close", "invoke", "_call_with_config"}
+TWINNED = {"read", "read_late", "write", "run", "flush", "sleep", "close", "invoke", "_call_with_config"}
 """Methods that have twins and stand in no class of `FILES`: those of the runner, and of LangChain's runnables."""
 
 TYPES = {"Iterator": "AsyncIterator", "SyncRun": "AsyncRun"}

@@ -45,7 +45,7 @@ from .models import (
     User,
 )
 from .running.background import Chores
-from .running.runner import Runner
+from .running.replicas import runner_of
 from .types import (
     DEFAULT_MAX_TOKENS,
     Durability,
@@ -117,7 +117,9 @@ class SessionManager:
     new connection; "transaction" and "none" tell, as `?pooler=` in the URL does. Behind one, no statement is prepared
     by name. *schema*, on Postgres, is the schema that the tables are in, by default that of the engine's
     `schema_translate_map`, else the first of the `search_path`; *table_prefix* begins their names in the place of
-    "zep_". Both may stand in the URL as well.
+    "zep_". Both may stand in the URL as well. *replica*, a URL or an engine, is a standby of the Postgres database that
+    searches, listings of sessions and users, counts of all, and exports are read from, as soon as it has what this
+    manager has written; else, and where it does not answer, from *database*.
 
     A session belongs to at most one user. Every method that names a session takes *user_id*: with it, a session of
     another user is refused with `SessionOwnedByAnotherUser`, and nothing is read or written; a session of nobody is in
@@ -145,6 +147,7 @@ class SessionManager:
         pooler: Pooler = "auto",
         schema: str | None = None,
         table_prefix: str | None = None,
+        replica: str | URL | Engine | AsyncEngine | None = None,
     ) -> None:
         self._app = application.Application(
             core.tokens.counter_of(token_counter),
@@ -156,8 +159,9 @@ class SessionManager:
             core.checks.before_store(before_store),
             core.checks.summary_as(summary_as),
         )
-        self._runner = Runner(
+        self._runner = runner_of(
             database,
+            replica,
             chores=Chores(partial(chores.of_session, self._app), partial(chores.left_undone, self._app)),
             durability=durability,
             pooler=pooler,
@@ -577,14 +581,14 @@ class SessionManager:
 
         Every message is looked at, so that it takes a while where there are millions.
         """
-        return self._runner.read(core.activity.by_day, days, user_id)
+        return self._runner.read_late(core.activity.by_day, days, user_id)
 
     async def aactivity(self, days: int = 30, *, user_id: str | None = None) -> dict[date, int]:
         """Count the live messages of each of the last *days* in UTC, today last, perhaps of one user's sessions.
 
         See `activity`.
         """
-        return await self._runner.aread(core.activity.by_day, days, user_id)
+        return await self._runner.aread_late(core.activity.by_day, days, user_id)
 
     def count_messages(
         self, session_ids: Iterable[str], *, status: MessageStatus | None = None, user_id: str | None = None
@@ -1682,7 +1686,7 @@ class SessionManager:
         put there by an adapter whose framework reports it, or by the application, also later, by `update_message`. What
         is soft-deleted counts until it is purged, and so does what a fork has copied.
         """
-        return self._runner.read(core.usage.summed, by, user_id, start_date, end_date)
+        return self._runner.read_late(core.usage.summed, by, user_id, start_date, end_date)
 
     async def ausage(
         self,
@@ -1696,7 +1700,7 @@ class SessionManager:
 
         See `usage`.
         """
-        return await self._runner.aread(core.usage.summed, by, user_id, start_date, end_date)
+        return await self._runner.aread_late(core.usage.summed, by, user_id, start_date, end_date)
 
     def add_feedback(
         self,
@@ -1744,7 +1748,7 @@ class SessionManager:
         end_date: datetime | None = None,
     ) -> list[Feedback]:
         """Return what people think of live messages, the newest message first, of a user and of some time if told."""
-        return self._runner.read(core.usage.listed, limit, user_id, start_date, end_date)
+        return self._runner.read_late(core.usage.listed, limit, user_id, start_date, end_date)
 
     async def alist_feedback(
         self,
@@ -1758,21 +1762,21 @@ class SessionManager:
 
         See `list_feedback`.
         """
-        return await self._runner.aread(core.usage.listed, limit, user_id, start_date, end_date)
+        return await self._runner.aread_late(core.usage.listed, limit, user_id, start_date, end_date)
 
     def stats(self) -> Stats:
         """Count users, sessions, messages and summaries, live and deleted, and say how much space they take.
 
         Every row is looked at: it takes a while where there are millions.
         """
-        return self._runner.read(core.stats.counted)
+        return self._runner.read_late(core.stats.counted)
 
     async def astats(self) -> Stats:
         """Count users, sessions, messages and summaries, live and deleted, and say how much space they take.
 
         See `stats`.
         """
-        return await self._runner.aread(core.stats.counted)
+        return await self._runner.aread_late(core.stats.counted)
 
     def export_memory(
         self,

@@ -57,6 +57,10 @@ class Stamp:
         return self._uuid
 
 
+NEVER = float("-inf")
+"""A moment before all others, by the monotonic clock."""
+
+
 @dataclass(slots=True)
 class Unit:
     """A unit of work, and what it needs around it."""
@@ -69,6 +73,13 @@ class Unit:
     """The tenant for whom it is, so that the database itself can hold it to what is theirs."""
     called: Callable[..., Any] | None = None
     """The function that the operation calls, which names it to a watcher."""
+    arguments: tuple[object, ...] = ()
+    """What a function that writes is called with."""
+    since: float | None = None
+    """The moment, by the monotonic clock, since which a replica has to show all that was written if it is to answer, or
+    None where only the primary may; beside what the manager itself has written."""
+    session_id: str | None = None
+    """The session that a replica is asked about, None for several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +114,26 @@ def read(operation: Callable[Concatenate[Connection, P], Any], *args: P.args, **
     return Unit(lambda connection: operation(connection, *args, **kwargs), called=operation)
 
 
+def late(unit: Unit, session_id: str | None = None, *, since: float = NEVER) -> Unit:
+    """Return *unit*, which reads and may be answered by a replica; *since* is a moment that it has to show."""
+    unit.since, unit.session_id = since, session_id
+    return unit
+
+
 def write(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
     """Return the unit of work that runs *operation* in one transaction; sent again, it gets the same stamp."""
     stamp = Stamp()
-    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, True, stamp, called=operation)
+    return Unit(
+        lambda connection: operation(connection, stamp, *args, **kwargs), True, True, stamp, None, operation, args
+    )
 
 
 def write_alone(operation: Callable[Concatenate[Connection, Stamp, P], Any], *args: P.args, **kwargs: P.kwargs) -> Unit:
     """Return the unit of work that runs *operation*, which is one statement or opens its transaction itself."""
     stamp = Stamp()
-    return Unit(lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp, called=operation)
+    return Unit(
+        lambda connection: operation(connection, stamp, *args, **kwargs), True, False, stamp, None, operation, args
+    )
 
 
 class _Shortly:

@@ -8,7 +8,8 @@ when the writers that were under way have come to their end. In steps:
 2. The writers of the table that are under way now are named, and waited for.
 3. The page is read again, up to the last id of the first reading: nothing can appear below that any more.
 
-Where one writer at a time draws its ids and commits (SQLite), the first step is all.
+Where one writer at a time draws its ids and commits (SQLite), the first step is all. A replica may take it, if it shows
+the moment up to which the `Horizon` was looked after; the primary takes the others.
 """
 
 import asyncio
@@ -41,6 +42,8 @@ class Horizon:
     """The last id below which nothing can appear any more, as far as one process knows."""
 
     id: int = 0
+    moment: float = units.NEVER
+    """The moment, by the monotonic clock, after which that was so."""
 
 
 def page(
@@ -48,10 +51,13 @@ def page(
 ) -> Flow[list[T]]:
     """Return the rows of *table* after the id *cursor*, in the order of their ids, each as *made* of it."""
     count, after = checks.limit(limit), checks.cursor(cursor)
-    rows, overtakable = yield units.read(_read, table, count, after, restrict)
+    known = horizon.id  # before its moment, which another thread may raise, and sets first
+    first = units.read(_read, table, count, after, restrict)
+    rows, overtakable = yield units.late(first, since=horizon.moment)
     last = rows[-1].id if rows else 0
-    if overtakable and last > horizon.id and (yield from _settled(table)):
+    if overtakable and last > known and (yield from _settled(table)):
         rows, _ = yield units.read(_read, table, count, after, restrict, until=last)
+        horizon.moment = time.monotonic()
         horizon.id = max(horizon.id, last)
     return [made(row) for row in rows]
 

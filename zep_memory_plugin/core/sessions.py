@@ -1,5 +1,6 @@
 """Sessions: life cycle and listing."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -434,7 +435,9 @@ def listed(
 ) -> Flow[list[Session]]:
     """Return sessions as they were added, or those that were active last first; those after *cursor*."""
     if checks.session_order(order) == "active":
-        listed: list[Session] = yield units.read(_by_activity, limit, cursor, wanted)
+        # What was active meanwhile is not to come twice: a page is no older than the one before it.
+        since = units.NEVER if cursor is None else time.monotonic()
+        listed: list[Session] = yield units.late(units.read(_by_activity, limit, cursor, wanted), since=since)
         return listed
     after = checks.cursor(cursor)
     return (yield from listing.page(sessions, limit, after, horizon, partial(shown, wanted), session_of))

@@ -278,6 +278,9 @@ class Database(Protocol):
     one_writer: bool
     """Whether the database lets one connection write at a time, so that writers had better queue in the process."""
 
+    has_replicas: bool
+    """Whether there may be replicas of it that answer reads."""
+
     bound_to_process: bool
     """Whether no connection may be open while the process forks, so that the parent's and the child's go wrong."""
 
@@ -478,6 +481,14 @@ class Database(Protocol):
     def forget_words(self, connection: Connection, words: Sequence[str]) -> None:
         """Rid what is kept beside the rows of *words* that stand in no row any more, outside a transaction."""
         return
+
+    def log_position(self, connection: Connection) -> int | None:
+        """Return where the log of a primary ends, None on what is none."""
+        return None
+
+    def replayed(self, connection: Connection, pause: float) -> int | None:
+        """Return up to where a replica has replayed its primary's log, after a *pause*; None on what is no replica."""
+        return None
 
     def size(self, connection: Connection) -> int | None:
         """Return the bytes that our tables take with their indexes; of a file, all that is in it."""

@@ -25,7 +25,7 @@ def search_memory(app: Application, request: "SearchRequest") -> Flow[list[Searc
     from ..core.search import finding  # here: a program that never searches starts sooner
 
     meant: SearchRequest = yield from _meant(app, request)
-    results: list[SearchResult] = yield units.read(finding.find, meant)
+    results: list[SearchResult] = yield units.late(units.read(finding.find, meant), meant.scope.session_id)
     return results
 
 
@@ -34,7 +34,8 @@ def search_sessions(app: Application, request: "SearchRequest", turns: int) -> F
     from ..core.search import finding
 
     meant: SearchRequest = yield from _meant(app, request)
-    results: list[SessionResult] = yield units.read(finding.find_sessions, meant, turns)
+    found = units.read(finding.find_sessions, meant, turns)
+    results: list[SessionResult] = yield units.late(found, meant.scope.session_id)
     return results
 
 

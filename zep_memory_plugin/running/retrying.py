@@ -32,12 +32,15 @@ class Outcome(NamedTuple):
     """Seconds until the unit is sent again, or None when it is not."""
 
 
-def outcome_of(error: Exception, unit: Unit, database: Database, started: float, *, known: bool) -> Outcome:
+def outcome_of(
+    error: Exception, unit: Unit, database: Database, started: float, *, known: bool, patience: float = DEADLINE
+) -> Outcome:
     """Return what comes of an *error* of the driver, or of SQLAlchemy or Python on the way to it.
 
-    *started* is when the first attempt began, by the monotonic clock. A server that is *known* to have been there may
-    fail over, or start anew, and is waited for until the deadline. The failure is raised where *error* is
-    not being handled any more: its words, and those of its causes, may hold some of the conversation.
+    *started* is when the first attempt began, by the monotonic clock. After so many seconds of *patience* none is made
+    any more, and so long is a server waited for that is *known* to have been there: it may fail over, or start anew.
+    The failure is raised where *error* is not being handled any more: its words, and those of its causes, may hold some
+    of the conversation.
     """
     failure = Failure(DatabaseUnavailable(POOL_IN_USE)) if isinstance(error, PoolTimeout) else database.failure(error)
     failure.error.add_note(_origin(error))
@@ -46,7 +49,7 @@ def outcome_of(error: Exception, unit: Unit, database: Database, started: float,
         unit.stamp.tolerant = again = True
     pause = random.uniform(0, min(LONGEST_PAUSE, 0.01 * 4 ** min(unit.stamp.attempt - 1, ATTEMPTS)))  # noqa: S311
     in_vain = unit.stamp.attempt >= ATTEMPTS and not (known and failure.away)
-    if not again or in_vain or time.monotonic() + pause - started > DEADLINE:
+    if not again or in_vain or time.monotonic() + pause - started > patience:
         return Outcome(failure, None)
     unit.stamp.attempt += 1
     return Outcome(failure, pause)

@@ -30,7 +30,7 @@ from .background import NO_CHORES, Chores, Transaction, Worker
 from .connections import Held
 from .loops import Loop, settled
 from .processes import Process
-from .retrying import Outcome, interrupt_behind, outcome_of
+from .retrying import DEADLINE, Outcome, interrupt_behind, outcome_of
 from .underway import ANYWHERE
 
 PATIENCE_IN_VAIN = 1.0
@@ -53,6 +53,9 @@ T = TypeVar("T")
 class Runner:
     """Runs what a manager does, on its database. Making one does no I/O; the tables are created on first use."""
 
+    _patience = DEADLINE
+    """Seconds after which a unit is not tried again."""
+
     def __init__(
         self,
         database: engines.Given,
@@ -63,7 +66,8 @@ class Runner:
         schema: str | None = None,
         table_prefix: str | None = None,
     ) -> None:
-        self._source = engines.source_of(database, durability, pooler, schema=schema, table_prefix=table_prefix)
+        source = engines.source_of(database, durability, pooler, schema=schema, table_prefix=table_prefix)
+        self._source = self._reached(source)
         self._process = Process(self._source)
         self._worker = Worker(chores)
         self._closed = threading.Event()
@@ -99,6 +103,18 @@ class Runner:
         with SHORTLY:
             return cast("T", self._run_unit(units.read(operation, *args, **kwargs)))
 
+    def read_late(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *operation* as `read` does; a replica may answer."""
+        with SHORTLY:
+            return cast("T", self._run_unit(units.late(units.read(operation, *args, **kwargs))))
+
+    async def aread_late(
+        self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run *operation* as `aread` does; a replica may answer."""
+        with SHORTLY:
+            return cast("T", await self._arun_unit(units.late(units.read(operation, *args, **kwargs))))
+
     async def aread(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *operation* in autocommit. See `read`."""
         with SHORTLY:
@@ -125,6 +141,10 @@ class Runner:
         """Run *flow*. See `run`."""
         with SHORTLY:
             return await self._arun_flow(flow)
+
+    def _reached(self, source: engines.Source) -> engines.Source:
+        """Return *source* as it is to be connected to."""
+        return source
 
     def _run_flow(self, flow: Flow[T]) -> T:
         resume: Callable[[Any], Effect] = flow.send
@@ -339,7 +359,7 @@ class Runner:
                 raise
             except Exception as error:
                 interrupt = interrupt_behind(error, handled)
-                outcome = outcome_of(error, unit, self._source.database, started, known=process.known)
+                outcome = self._outcome_of(error, unit, process, started)
             if interrupt is not None:
                 raise interrupt
             time.sleep(self._pause_after(outcome, process))
@@ -352,8 +372,12 @@ class Runner:
             except ZepMemoryError:
                 raise
             except Exception as error:
-                outcome = outcome_of(error, unit, self._source.database, started, known=process.known)
+                outcome = self._outcome_of(error, unit, process, started)
             await asyncio.sleep(self._pause_after(outcome, process))
+
+    def _outcome_of(self, error: Exception, unit: Unit, process: Process, started: float) -> Outcome:
+        database = self._source.database
+        return outcome_of(error, unit, database, started, known=process.known, patience=self._patience)
 
     def _pause_after(self, outcome: Outcome, process: Process) -> float:
         """Return how long to wait before the unit is sent again, or raise what its caller gets."""

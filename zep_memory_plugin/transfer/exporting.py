@@ -1,17 +1,17 @@
 """Exporting: pages of rows, each read in a unit of its own, and written between units."""
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .. import units
 from ..core import checks, exporting
 from ..core.exporting import ROWS_OF_PAGE, STATES_OF_PAGE, Wanted
 from ..core.records import OF_SESSION
 from ..errors import InvalidInput, shown
 from ..models import TransferReport
 from ..types import TransferFormat, TransferProgress, TransferTarget
-from ..units import Ask, Flow
+from ..units import Ask, Flow, Unit, late, read
 from .files import Target
 from .formats import FORMATS, Format
 
@@ -49,8 +49,8 @@ def export(
     """Write *what* is wanted to *target*, with as much in memory as one page has."""
     written = format_named(file_format)
     checks.told("progress", progress)
-    yield units.read(exporting.make_sure, what)
-    total = None if progress is None else (yield units.read(exporting.count_messages, what))
+    yield _read(exporting.make_sure, what)
+    total = None if progress is None else (yield _read(exporting.count_messages, what))
     file: Target = yield Ask(Target, (target,))
     try:
         yield Ask(file.write, (written.head(),))
@@ -66,9 +66,14 @@ def export(
     )
 
 
+def _read(operation: Callable[..., Any], *args: object) -> Unit:
+    """Return the unit that reads a part, which is no older than the parts before it, wherever those were read."""
+    return late(read(operation, *args), since=time.monotonic())
+
+
 def _users(what: Wanted, work: _Export) -> Pages:
     cursor = 0
-    while page := (yield units.read(exporting.users_after, what, cursor)):
+    while page := (yield _read(exporting.users_after, what, cursor)):
         yield from work.write("user", page)
         yield from _states("user_state", [user.user_id for user in page], work)
         cursor = page[-1].id
@@ -76,7 +81,7 @@ def _users(what: Wanted, work: _Export) -> Pages:
 
 def _sessions(what: Wanted, work: _Export) -> Pages:
     cursor = 0
-    while page := (yield units.read(exporting.sessions_after, what, cursor)):
+    while page := (yield _read(exporting.sessions_after, what, cursor)):
         yield from work.write("session", page)
         yield from _states("session_state", [session.session_id for session in page], work)
         for kind in OF_SESSION:
@@ -88,7 +93,7 @@ def _sessions(what: Wanted, work: _Export) -> Pages:
 def _states(kind: str, keys: Sequence[str], work: _Export) -> Pages:
     """Write the states of users or sessions, few at a time, as each may be large."""
     for start in range(0, len(keys), STATES_OF_PAGE):
-        if rows := (yield units.read(exporting.states_of, kind, keys[start : start + STATES_OF_PAGE])):
+        if rows := (yield _read(exporting.states_of, kind, keys[start : start + STATES_OF_PAGE])):
             yield from work.write(kind, rows)
 
 
@@ -107,10 +112,10 @@ def _rows(kind: str, what: Wanted, sessions: Sequence[Any], work: _Export) -> Pa
     """Write what is in *sessions*, at once where that is little, else page by page."""
     ids = [session.session_id for session in sessions]
     if len(ids) > 1:
-        if rows := (yield units.read(exporting.rows_of, kind, what, ids)):
+        if rows := (yield _read(exporting.rows_of, kind, what, ids)):
             yield from work.write(kind, rows)
         return
     after = 0
-    while rows := (yield units.read(exporting.rows_of, kind, what, ids, after, ROWS_OF_PAGE)):
+    while rows := (yield _read(exporting.rows_of, kind, what, ids, after, ROWS_OF_PAGE)):
         yield from work.write(kind, rows)
         after = rows[-1].seq

@@ -20,6 +20,16 @@ from . import guarding, pooling, tolerating
 SCHEMA_LOCK = 0x7A65705F6D656D
 """Key of the advisory lock under which the tables are created."""
 
+# Not the position up to which it is written, which a commit that is not waited for has yet to reach.
+_LOG_POSITION = text("""
+    SELECT CASE WHEN NOT pg_is_in_recovery()
+           THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint END AS ends
+""")
+_REPLAYED = text("""
+    SELECT pg_sleep(:pause) IS NULL AS paused,
+           CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END AS ends
+""")
+
 _PATIENCE = "zep_memory_patience"
 """The key under which a connection has how long its transactions wait for a lock, in milliseconds."""
 
@@ -55,6 +65,7 @@ class Connecting:
 
     one_writer = False
     bound_to_process = False
+    has_replicas = True
 
     def clean(self, driver: DriverConnection) -> bool:
         return _is_idle(driver)
@@ -129,6 +140,14 @@ class Connecting:
         from . import remaining
 
         remaining.sample_anew(connection, words)
+
+    def log_position(self, connection: Connection) -> int | None:
+        position: int | None = connection.execute(_LOG_POSITION).scalar_one()
+        return position
+
+    def replayed(self, connection: Connection, pause: float) -> int | None:
+        position: int | None = connection.execute(_REPLAYED, {"pause": pause}).one().ends
+        return position
 
     def size(self, connection: Connection) -> int:
         tables = map(names_of(connection).of, metadata.tables)

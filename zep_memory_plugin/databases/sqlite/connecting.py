@@ -56,6 +56,7 @@ class Connecting:
 
     one_writer = True
     bound_to_process = True
+    has_replicas = False
 
     def in_memory(self, url: URL) -> bool:
         if url.database in (None, "", ":memory:", "file::memory:"):
