@@ -6,16 +6,29 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
+import numpy
 import pytest
+from pydantic import BaseModel
 
 from tests.clients.seeds import plant
 from tests.clients.serving import free_port, served
 from tests.clients.table import ROWS, SERVED
 from zep_memory_plugin import SessionManager
 from zep_memory_plugin.server import new_token
-from zep_memory_plugin.zep import APIError, AuthError, Memory, Message, NotFoundError, Session, ZepClient
+from zep_memory_plugin.zep import (
+    APIError,
+    AuthError,
+    CreateUserRequest,
+    Memory,
+    Message,
+    NotFoundError,
+    Session,
+    ZepClient,
+)
 
 ROWS_SCRIPT = Path(__file__).parents[1] / "clients" / "rows.py"
 
@@ -139,3 +152,56 @@ def test_a_server_that_asks_for_a_token_gets_it(tmp_path: Path) -> None:
 def test_where_no_server_answers_there_is_no_client() -> None:
     with pytest.raises(APIError, match="no server answers"):
         ZepClient(f"http://127.0.0.1:{free_port()}")
+
+
+class Mood(BaseModel):
+    """Of an application."""
+
+    name: str
+
+
+FOREIGN = {
+    "at": datetime(2026, 11, 26, tzinfo=UTC),
+    "price": Decimal("1.5"),
+    "score": numpy.float32(0.5),
+    "vector": numpy.array([1, 2]),
+    "tags": {"one"},
+    "raw": b"bytes",
+    "mood": Mood(name="glad"),
+    "failed": ValueError("no"),
+    "never": float("nan"),
+}
+READABLE = {
+    "at": "2026-11-26T00:00:00Z",
+    "price": "1.5",
+    "score": 0.5,
+    "vector": [1, 2],
+    "tags": ["one"],
+    "raw": {"base64": "Ynl0ZXM="},
+    "mood": {"name": "glad"},
+    "failed": "ValueError: no",
+    "never": None,
+}
+
+
+def test_metadata_that_json_lacks_is_kept_readable(client: ZepClient) -> None:
+    """By the rule of all adapters, in both colours; the original raises a TypeError."""
+
+    async def by_await() -> None:
+        await client.user.aadd(CreateUserRequest(user_id="bob", metadata=FOREIGN))
+        await client.memory.aadd_session(Session(session_id="b", user_id="bob", metadata=FOREIGN))
+        await client.memory.aadd_memory("b", Memory(messages=[Message(role="user", content="x", metadata=FOREIGN)]))
+
+    client.user.add(CreateUserRequest(user_id="ann", metadata=FOREIGN))
+    client.memory.add_session(Session(session_id="a", user_id="ann", metadata=FOREIGN))
+    client.memory.add_memory("a", Memory(messages=[Message(role="user", content="x", metadata=FOREIGN)]))
+    asyncio.run(by_await())
+
+    for user_id, session_id in (("ann", "a"), ("bob", "b")):
+        (message,) = client.message.get_session_messages(session_id)
+        assert client.user.get(user_id).metadata == READABLE
+        assert client.memory.get_session(session_id).metadata == READABLE
+        assert message.metadata == READABLE
+        updated = client.message.update_message_metadata(session_id, str(message.uuid), {"metadata": {"seen": FOREIGN}})
+        seen = {name: value for name, value in READABLE.items() if value is not None}  # None takes a key out
+        assert updated.metadata == {**READABLE, "seen": seen}

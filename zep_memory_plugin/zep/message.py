@@ -2,6 +2,7 @@
 
 import httpx
 
+from ..core import foreign
 from ..types import Metadata
 from .asking import Ask, Asker, part
 from .models import Message
@@ -70,4 +71,4 @@ def _get_session_message(session_id: str, message_id: str) -> Ask[Message]:
 
 def _update_message_metadata(session_id: str, message_id: str, metadata: Metadata) -> Ask[Message]:
     missing = f"Unable to update message {message_id} for session {session_id}"
-    return Ask("PATCH", _path(session_id, message_id), _message_of, dict(metadata), missing=missing)
+    return Ask("PATCH", _path(session_id, message_id), _message_of, foreign.readable(dict(metadata)), missing=missing)

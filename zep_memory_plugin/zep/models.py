@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from ..core import foreign
 from ..types import Metadata
 
 Fields = dict[str, object]
@@ -18,7 +19,7 @@ class _Model(BaseModel):
         return self.model_dump()
 
     def body(self) -> Fields:
-        """Return the fields that are set, as they go over HTTP; None within metadata is kept."""
+        """Return the fields that are set, as they go over HTTP; metadata keeps None, and what JSON lacks readable."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: _sent(value) for name, value in fields.items() if value is not None}
 
@@ -28,7 +29,7 @@ def _sent(value: Any) -> Any:
         return value.body()
     if isinstance(value, list):
         return [_sent(each) for each in value]
-    return str(value) if isinstance(value, UUID) else value
+    return foreign.readable(value)
 
 
 class Session(_Model):
