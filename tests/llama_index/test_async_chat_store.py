@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock, Memory
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 
-from tests.llama_index.scripted import answer, calling, plain, user
+from tests.llama_index.scripted import answer, assistant, calling, plain, user
 from zep_memory_plugin import InvalidInput, SessionManager, SessionOwnedByAnotherUser
 from zep_memory_plugin.llama_index import ManagerNotRegistered, ZepAsyncChatStore
 
@@ -131,6 +131,43 @@ def test_a_system_message_at_the_head_is_not_archived(store: ZepAsyncChatStore) 
         assert texts(await store.get_messages("k")) == "Scd"
 
     asyncio.run(run())
+
+
+def test_several_system_messages_at_the_head_stay(store: ZepAsyncChatStore) -> None:
+    """As those of an application and of an agent of it; `Memory` counts them among what it has archived."""
+    heads = [ChatMessage(role="system", content=text) for text in "ST"]
+
+    async def by_hand() -> None:
+        await store.add_messages("k", [*heads, *users("abcd")])
+        await store.get_messages("k")
+        assert texts(await store.archive_oldest_messages("k", 2)) == ""
+        await store.get_messages("k")
+        assert texts(await store.archive_oldest_messages("k", 4)) == "ab"
+        assert await both(store) == ("STcd", "ab")
+
+    async def by_memory() -> None:
+        memory = Memory.from_defaults(session_id="m", chat_store=store, token_limit=60)
+        await memory.aput_messages(heads)
+        for turn in range(10):
+            await memory.aput_messages([user(f"{turn} " + "pad " * 20), assistant(f"{turn} " + "pad " * 20)])
+        roles = [message.role.value for message in await memory.aget()]
+        assert roles[:3] == ["system", "system", "user"]
+        assert len(roles) < 12
+
+    asyncio.run(by_hand())
+    asyncio.run(by_memory())
+
+
+def test_a_question_that_is_put_again_after_a_failure_stands_once(store: ZepAsyncChatStore) -> None:
+    """An agent whose model or tool raised has stored the question alone."""
+
+    async def run() -> list[tuple[str, str | None]]:
+        memory = Memory.from_defaults(session_id="k", chat_store=store)
+        for message in (user("q"), user("q"), assistant("a"), user("q"), user("q"), assistant("b")):
+            await memory.aput(message)
+        return plain(await memory.aget())
+
+    assert asyncio.run(run()) == [("user", "q"), ("assistant", "a"), ("user", "q"), ("assistant", "b")]
 
 
 @pytest.mark.parametrize(("limit", "offset", "expected"), PAGES)
@@ -352,8 +389,10 @@ def test_a_users_store_reaches_only_what_is_the_users(manager: SessionManager) -
 
 def test_concurrent_appends_are_all_kept_in_one_order(store: ZepAsyncChatStore) -> None:
     async def run() -> None:
-        await asyncio.gather(*(store.add_messages("k", users("ab")) for _ in range(25)))
-        assert texts(await store.get_messages("k")) == "ab" * 25
+        pairs = [(f"{number}a", f"{number}b") for number in range(25)]
+        await asyncio.gather(*(store.add_messages("k", [user(text) for text in pair]) for pair in pairs))
+        kept = [message.content or "" for message in await store.get_messages("k")]
+        assert sorted(zip(kept[::2], kept[1::2], strict=True)) == sorted(pairs)
 
     asyncio.run(run())
 

@@ -181,12 +181,21 @@ def test_concurrent_appends_to_one_key_are_all_kept(store: ZepChatStore) -> None
     assert store.get_messages("k") == once
 
 
+def test_a_question_that_is_put_again_after_a_failure_stands_once(store: ZepChatStore) -> None:
+    """A chat engine whose model raised has put the question alone."""
+    buffer = ChatMemoryBuffer.from_defaults(chat_store=store, chat_store_key="k")
+    for message in (user("q"), user("q"), ChatMessage("a", role="assistant"), user("q")):
+        buffer.put(message)
+
+    assert [message.content for message in buffer.get()] == ["q", "a", "q"]
+
+
 def test_eight_callers_are_first_at_once(postgres_url: str, sqlite_url: str) -> None:
     """On an empty database each makes the tables when nobody has."""
     for url in (postgres_url, sqlite_url):
         with SessionManager(url) as manager, ThreadPoolExecutor(8) as threads:
             stores = [ZepChatStore(manager=manager) for _ in range(8)]
-            list(threads.map(lambda store: store.add_message("k", user("hi")), stores))
+            list(threads.map(lambda store, text: store.add_message("k", user(text)), stores, "abcdefgh"))
 
             assert len(stores[0].get_messages("k")) == 8
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,8 +25,11 @@ class Queue:
     """The active messages of a session, as a task has read them."""
 
     key: str
+    heads: int = 0
+    """How many system messages the queue begins with, which are none of the others."""
+
     head_seq: int = 0
-    """The seq of a system message at the head, which is none of the others."""
+    """The seq of the last of them."""
 
     stored: Sequence[int] = ()
     """The seqs of all others."""
@@ -36,10 +40,10 @@ class Queue:
     @classmethod
     def of(cls, key: str, rows: Sequence[Message], shown: Sequence[Message]) -> "Queue":
         """Return what a task knows of the queue that has *rows*, of which it was *shown* some."""
-        has_head = bool(shown) and shown[0].role_type == "system"
-        head_seq = (shown[0].seq or 0) if has_head else 0
-        others = shown[1:] if has_head else shown
-        return cls(key, head_seq, [row.seq or 0 for row in rows], [row.seq or 0 for row in others])
+        heads = list(takewhile(lambda row: row.role_type == "system", shown))
+        head_seq = (heads[-1].seq or 0) if heads else 0
+        seqs = [row.seq or 0 for row in shown[len(heads) :]]
+        return cls(key, len(heads), head_seq, [row.seq or 0 for row in rows], seqs)
 
     def until(self, count: int) -> int:
         """Return the last seq until which all that was shown is among the first *count* of it.
@@ -108,7 +112,8 @@ class ZepAsyncChatStore(OnManager, AsyncDBChatStore):
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
     ) -> None:
         """Append messages, all or none."""
-        await self.manager.aadd_memory(key, self._rows(messages), user_id=self._user, status=status.value)
+        rows = self._rows(messages)
+        await self.manager.aadd_memory(key, rows, user_id=self._user, status=status.value, known="append")
 
     async def set_messages(
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
@@ -143,13 +148,13 @@ class ZepAsyncChatStore(OnManager, AsyncDBChatStore):
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Archive the oldest *n* active messages and return those that nobody else has archived meanwhile.
 
-        After the same task has read the whole queue, these are the oldest *n* that it saw there. A system message at
-        the head of the queue is one of these, but stays.
+        After the same task has read the whole queue, these are the oldest *n* that it saw there. System messages
+        at the head of the queue are among these, but stay.
         """
         task = asyncio.current_task()
         queue = self._seen.pop(task, Queue(key)) if task is not None else Queue(key)
         queue = queue if queue.key == key else Queue(key)
-        count = n - 1 if queue.head_seq else n
+        count = n - queue.heads
         if count <= 0:
             return []
         bounds: dict[str, Any] = {"limit": count, "after_seq": queue.head_seq}

@@ -39,11 +39,11 @@ class ZepChatStore(OnManager, BaseChatStore):
 
     def add_message(self, key: str, message: ChatMessage) -> None:
         """Append a message to *key*."""
-        self.manager.add_memory(key, self._rows([message]), user_id=self._user)
+        self.manager.add_memory(key, self._rows([message]), user_id=self._user, known="append")
 
     async def async_add_message(self, key: str, message: ChatMessage) -> None:
         """Append a message to *key*. See `add_message`."""
-        await self.manager.aadd_memory(key, self._rows([message]), user_id=self._user)
+        await self.manager.aadd_memory(key, self._rows([message]), user_id=self._user, known="append")
 
     def delete_messages(self, key: str) -> list[ChatMessage] | None:
         """Soft-delete the session of *key* and return its messages; None when there is none.
