@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from contextvars import copy_context
 
 import pytest
@@ -215,6 +215,66 @@ def test_a_decorated_function_is_in_the_session_each_time() -> None:
     decorated = use_session("alice")(named)
 
     assert [decorated(), decorated(), named()] == ["alice", "alice", None]
+
+
+def test_a_decorated_function_is_in_the_session_while_it_is_awaited_or_stepped_through() -> None:
+    @use_session("alice")
+    async def awaited() -> list[str | None]:
+        await asyncio.sleep(0)
+        return [named(), await asyncio.create_task(named_in_task())]
+
+    @use_session("alice")
+    def stepped() -> Iterator[str | None]:
+        yield named()
+        yield named()
+
+    @use_session("alice")
+    async def astepped() -> AsyncIterator[str | None]:
+        yield named()
+        yield await asyncio.create_task(named_in_task())
+
+    async def all_steps() -> list[str | None]:
+        return [step async for step in astepped()]
+
+    assert asyncio.run(awaited()) == ["alice"] * 2
+    assert asyncio.run(all_steps()) == ["alice"] * 2
+    steps = stepped()
+    assert [next(steps), named(), next(steps)] == ["alice", None, "alice"]
+
+
+def test_async_with_is_the_same_as_with() -> None:
+    async def nested() -> list[str | None]:
+        async with use_session("outer") as session, AsyncExitStack() as stack:
+            seen = [session.session_id, named()]
+            await stack.enter_async_context(use_session("inner"))
+            seen += [named(), await asyncio.create_task(named_in_task())]
+            await stack.aclose()
+            return [*seen, named()]
+
+    async def steps_of(name: str) -> AsyncIterator[str | None]:
+        async with use_session(name):
+            yield named()
+            yield named()
+
+    async def side_by_side() -> list[str | None]:
+        first, second = steps_of("alice"), steps_of("bob")
+        seen = [await anext(first), await anext(second), named(), await anext(first), await anext(second)]
+        await first.aclose()  # type: ignore[attr-defined]  # an iterator to the type checker
+        await second.aclose()  # type: ignore[attr-defined]  # an iterator to the type checker
+        return [*seen, named()]
+
+    assert asyncio.run(nested()) == ["outer", "outer", "inner", "inner", "outer"]
+    assert asyncio.run(side_by_side()) == ["alice", "bob", None, "alice", "bob", None]
+
+
+def test_a_block_that_fails_in_async_with_ends_its_session() -> None:
+    async def failing() -> None:
+        async with use_session("a"):
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        asyncio.run(failing())
+    assert current_session() is None
 
 
 def test_a_block_is_entered_again_inside_itself_and_side_by_side() -> None:

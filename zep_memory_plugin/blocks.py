@@ -12,12 +12,14 @@ frame of that generator as well, and holds
 import dis
 import inspect
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ContextDecorator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ContextDecorator, aclosing
 from contextvars import ContextVar
+from functools import wraps
 from types import FrameType, TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 _OF_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -27,7 +29,10 @@ _AFTER_AWAIT = 3
 
 
 class Block(AbstractContextManager[T], ContextDecorator, Generic[T]):
-    """A block of code that *value* holds in. One may be entered several times, also inside itself and side by side."""
+    """A block of code that *value* holds in, or a function that it decorates, whatever that is: each call is a block.
+
+    One may be entered several times, also inside itself and side by side. `async with` is the same as `with`.
+    """
 
     def __init__(self, blocks: "Blocks[T]", value: T) -> None:
         self._blocks = blocks
@@ -37,14 +42,36 @@ class Block(AbstractContextManager[T], ContextDecorator, Generic[T]):
     def _recreate_cm(self) -> "Block[T]":  # for each call of a decorated function
         return Block(self._blocks, self._value)
 
+    def __call__(self, function: F) -> F:
+        """Return *function* with the block around each call, while the call is awaited, or its steps are taken."""
+        decorated: F = super().__call__(function)
+        for is_of_kind, inside in _KINDS.items():
+            if is_of_kind(function):
+                decorated = inside(self, function)
+        return decorated
+
     def __enter__(self) -> T:
-        self._entries.append(self._blocks.enter(self._value, _frame_around(sys._getframe(1))))
-        return self._value
+        return self._enter(_frame_around(sys._getframe(1)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        entry = self._last_of(_frame_around(sys._getframe(1)))
+        self._leave(_frame_around(sys._getframe(1)))
+
+    async def __aenter__(self) -> T:
+        return self._enter(_frame_around(sys._getframe(1)))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave(_frame_around(sys._getframe(1)))
+
+    def _enter(self, frame: FrameType) -> T:
+        self._entries.append(self._blocks.enter(self._value, frame))
+        return self._value
+
+    def _leave(self, frame: FrameType) -> None:
+        entry = self._last_of(frame)
         self._entries.remove(entry)
         self._blocks.leave(entry)
 
@@ -174,6 +201,43 @@ class Blocks(Generic[T]):
         if not holding or any(block.is_of_generator and not holding[0].is_in(block) for block in holding):
             return None
         return holding[0]
+
+
+def _awaited(block: Block[Any], function: Any) -> Any:
+    @wraps(function)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with block._recreate_cm():
+            return await function(*args, **kwargs)
+
+    return awaited
+
+
+def _stepped(block: Block[Any], function: Any) -> Any:
+    @wraps(function)
+    def stepped(*args: Any, **kwargs: Any) -> Any:
+        with block._recreate_cm():
+            return (yield from function(*args, **kwargs))
+
+    return stepped
+
+
+def _astepped(block: Block[Any], function: Any) -> Any:
+    @wraps(function)
+    async def astepped(*args: Any, **kwargs: Any) -> Any:
+        with block._recreate_cm():
+            async with aclosing(function(*args, **kwargs)) as steps:
+                async for step in steps:
+                    yield step
+
+    return astepped
+
+
+_KINDS: dict[Callable[[object], bool], Callable[[Block[Any], Any], Any]] = {
+    inspect.iscoroutinefunction: _awaited,
+    inspect.isgeneratorfunction: _stepped,
+    inspect.isasyncgenfunction: _astepped,
+}
+"""How a function is put into a block whose call does no more than to return what has still to be carried out."""
 
 
 def _frame_around(frame: FrameType) -> FrameType:

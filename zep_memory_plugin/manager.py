@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from functools import partial
 from os import PathLike
@@ -14,6 +13,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import core, tenants
+from .blocks import Block
 from .errors import InvalidInput, ZepMemoryError
 from .flows import application, asking, chores, searching, states, writing
 from .models import (
@@ -193,7 +193,7 @@ class SessionManager:
     ) -> None:
         await self.aclose()
 
-    def using(self, connection: LentConnection) -> AbstractContextManager[object]:
+    def using(self, connection: LentConnection) -> Block[LentConnection]:
         """Let what is done in the block be a part of the transaction of *connection*, which is the application's.
 
         That is a `Connection` or a `Session` of SQLAlchemy's, or one that is awaited, for calls that are awaited. What
