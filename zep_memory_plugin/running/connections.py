@@ -8,7 +8,8 @@ transaction is rolled back and it may be sent again. So, when an owner disappear
 1. *The caller is cancelled.* A unit that has no connection yet never begins. Any other goes on to its end, without its
    caller: in its thread, or as a task that belongs to the event loop and that nobody else can cancel.
 2. *The caller is interrupted* (KeyboardInterrupt, SystemExit), at whatever moment: the transaction is rolled back
-   before the exception leaves the call, and the connection is ended. Only one that is a database in memory is kept.
+   before the exception leaves the call, and the connection is ended; one that is lost between the pool and the caller
+   is ended with its entry in the pool. Only one that is a database in memory is kept.
 3. *An event loop ends.* `asyncio.run` and whoever else shuts its generators down waits for its units and closes its
    connections in order. A loop that is just closed, amid a unit or not, has its connections ended from outside, then.
 4. *The manager is closed.* What is to begin is refused, what is under way comes to its end, then connections are
@@ -26,12 +27,15 @@ closing a connection from outside of its loop, is in `databases`. An engine of t
 connections itself; what is said of transactions, interrupts, forks and files holds for those while a unit has them.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from traceback import clear_frames
 from types import TracebackType
 from typing import Any
+from weakref import ref
 
 from greenlet import GreenletExit  # type: ignore[import-untyped]  # it has no stubs
 from sqlalchemy import Connection, Engine, ExceptionContext, event
@@ -63,6 +67,8 @@ class Opened:
         self._database = database
         self._when_closed = when_closed
         self._drivers: Living[DriverConnection] = Living()
+        self._entries: dict[int, ref[ConnectionPoolEntry]] = {}
+        self._pid = os.getpid()
 
     def __len__(self) -> int:
         return len(self._drivers)
@@ -72,12 +78,17 @@ class Opened:
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "close", self._closed)
 
+    def end_lost(self, engine: Engine) -> None:
+        """End connections of a blocking *engine* with their entries in its pool, which an interrupt may lose."""
+        event.listen(engine, "connect", self._tie)
+
     def add(self, driver: DriverConnection) -> None:
         """Take in a connection that was just opened, or is just held."""
         self._drivers.add(driver)
 
     def discard(self, driver: DriverConnection) -> None:
         """Take in that a connection is closed, or held no more."""
+        self._entries.pop(id(driver), None)
         self._drivers.discard(driver)
         self._when_closed()
 
@@ -101,6 +112,15 @@ class Opened:
 
     def _connected(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         self.add(record.driver_connection)
+
+    def _tie(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        driver = record.driver_connection
+        self._entries[id(driver)] = ref(record, partial(self._lost, driver))
+
+    def _lost(self, driver: DriverConnection, _: object) -> None:
+        if self._pid == os.getpid():  # the parent's connections are left to it
+            self._database.end(driver)
+        self.discard(driver)
 
     def _closed(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         self.discard(record.driver_connection)

@@ -28,7 +28,8 @@ class SteadyPool(Pool):
     """Keeps up to so many connections; another is opened when none is idle.
 
     An interrupt may hit anywhere, so nothing is counted and no lock is entered but in one step: connections are taken
-    from a queue that is written in C, and one that is lost on its way to a caller is garbage and leaves its room.
+    from a queue that is written in C, and one that is lost on its way to a caller is garbage and leaves its room;
+    `connections` ends it then.
     """
 
     def __init__(

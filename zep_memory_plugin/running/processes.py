@@ -96,7 +96,7 @@ class Process:
         with self._making:
             if self._engine is None:
                 given = self._source.engine
-                self._engine = self._own(engines.make_engine(self._source), self._opened) if given is None else given
+                self._engine = self._own_blocking(engines.make_engine(self._source)) if given is None else given
                 undo_before_the_end(self._engine, self._source.database)
             return self._engine
 
@@ -198,6 +198,11 @@ class Process:
             self._source.database.keep_parents()
             child._parents = self
         return child
+
+    def _own_blocking(self, engine: Engine) -> Engine:
+        if not self._source.in_memory:
+            self._opened.end_lost(engine)
+        return self._own(engine, self._opened)
 
     def _own(self, engine: Engine, opened: Opened) -> Engine:
         """Prepare every connection that an *engine* of ours will open."""
