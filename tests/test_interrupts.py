@@ -1,16 +1,22 @@
 """Ctrl-C at any moment of a blocking call: nothing stays locked, nothing is torn, and the manager works."""
 
+import asyncio
+import gc
 import logging
 import sqlite3
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
+from types import FrameType
 from uuid import uuid4
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine
 
+from tests.support import children
 from tests.support.interrupts import interrupted_at, moments_of
 from tests.support.messages import said
 from zep_memory_plugin import SessionManager
@@ -86,6 +92,53 @@ def test_an_interrupt_at_any_moment_leaves_nothing_locked(manager: SessionManage
         (stored,) = manager.add_memory(SESSION, said(f"after {moment}"))
         assert manager.list_messages(SESSION)[-1] == stored
         del kept
+
+
+def test_what_an_interrupt_loses_is_not_left_open(shared_postgres_url: str) -> None:
+    """A driver warns of a connection that the garbage collector finds open."""
+    with SessionManager(shared_postgres_url) as manager, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+
+        def read() -> None:
+            manager.list_messages(SESSION, 5)
+
+        read()
+        for moment in range(1, moments_of(read), 29):
+            interrupted_at(moment, read)
+            read()
+            gc.collect()
+
+    assert [str(warning.message) for warning in warned if warning.category is ResourceWarning] == []
+
+
+def _sends(frame: FrameType) -> bool:
+    """Tell whether a frame is of an event loop's transport that sends."""
+    return frame.f_code.co_name == "write" and "asyncio" in frame.f_code.co_filename
+
+
+def interrupt_sending(url: str) -> None:
+    """In a child, as a driver may crash: interrupt awaited calls at each line of what sends for the driver."""
+    loop = asyncio.new_event_loop()
+    manager = SessionManager(url)
+    loop.run_until_complete(manager.aadd_memory(SESSION, said("first")))
+    for moment in count(1):
+        kept = interrupted_at(moment, lambda: loop.run_until_complete(manager.alist_messages(SESSION)), _sends)
+        (stored,) = loop.run_until_complete(manager.alist_messages(SESSION))
+        if kept is None:
+            children.say([moment, stored.content])
+            break
+    loop.run_until_complete(manager.aclose())
+    loop.close()
+
+
+def test_an_interrupt_while_a_driver_sends_is_raised(postgres_url: str) -> None:
+    """And the next call is answered: asyncpg, by itself, goes on, and crashes at an answer that it does not expect."""
+    url = postgres_url.replace("postgresql:", "postgresql+asyncpg:")
+
+    ((moments, content),) = children.told(interrupt_sending, url)
+
+    assert moments > 1
+    assert content == "first"
 
 
 def test_an_interrupted_append_is_whole_or_absent(manager: SessionManager) -> None:

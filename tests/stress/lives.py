@@ -195,6 +195,11 @@ def live_blocking(url: str, seed: int, seconds: float) -> None:
 class AwaitingLife(Life):
     """The same on event loops, one after the other."""
 
+    def begin(self) -> None:
+        """Do what is done once, in this colour, too: its driver is another one."""
+        super().begin()
+        asyncio.run(self.aappend())
+
     async def aappend(self) -> None:
         """Append a batch."""
         manager, acknowledged = self.current

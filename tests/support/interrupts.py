@@ -11,17 +11,24 @@ class Interrupt(KeyboardInterrupt):
     """Ctrl-C, as a test sends it."""
 
 
-def interrupted_at(moment: int, call: Callable[[], object]) -> Interrupt | None:
+def _anywhere(frame: FrameType) -> bool:
+    return True
+
+
+def interrupted_at(
+    moment: int, call: Callable[[], object], within: Callable[[FrameType], bool] = _anywhere
+) -> Interrupt | None:
     """Make a *call* that is interrupted before the line of Python number *moment* that it comes to.
 
-    Return the interrupt, with the traceback that keeps all frames, or None when the call ended sooner.
+    Lines count in the frames *within* which they do. Return the interrupt, with the traceback that keeps all frames, or
+    None when the call ended sooner.
     """
     left = moment
     before = sys.gettrace()
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal left
-        if event == "line":
+        if event == "line" and within(frame):
             left -= 1
             if left == 0:
                 raise Interrupt

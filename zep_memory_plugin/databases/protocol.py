@@ -328,6 +328,10 @@ class Database(Protocol):
         """Tell whether a driver's connection has no transaction open."""
         ...
 
+    def guard(self, driver: DriverConnection) -> None:
+        """Keep interrupts from what a driver's new connection, on an event loop, would do wrong about them."""
+        return
+
     def undo(self, driver: DriverConnection) -> None:
         """Roll back what an interrupted unit has left, at once and waiting for nobody, where closing would not."""
         return

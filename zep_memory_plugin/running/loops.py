@@ -1,9 +1,10 @@
 """What belongs to one event loop: its connections, the queue of its writers, and the units that it carries through."""
 
 import asyncio
+import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import event
@@ -20,7 +21,7 @@ from .retrying import POOL_IN_USE
 from .slots import Slots
 
 SETTLING_TIME = 5.0
-"""How long a cancelled caller waits for its unit of work to end, in seconds."""
+"""How long a cancelled caller waits for its unit of work to end, and a loop that ends for a driver, in seconds."""
 
 FAR_AWAY = 1e9
 """Seconds until a timer that no loop lives to see."""
@@ -43,6 +44,7 @@ class Loop:
         self._when_lost = when_lost
         self.owned = owned
         self.opened = Opened(database, slots.freed)
+        self._database = database
         self.writers = asyncio.Semaphore(1 if database.one_writer else engines.CONNECTIONS - engines.LEFT_TO_READS)
         self.ended = False
         self._slots = slots
@@ -54,7 +56,6 @@ class Loop:
         self._life = self._live()
         self._forget_timer = _tell_when_closed(self)
         if owned:
-            self.opened.watch(engine.sync_engine)
             event.listen(engine.sync_engine, "do_connect", self._connect)
             slots.join(self)
 
@@ -72,7 +73,7 @@ class Loop:
         await self._life.aclose()
 
     def lose(self) -> None:
-        """Take in that the loop was closed: end the connections from outside, and forget the units."""
+        """Take in that nothing goes on any more here: end the connections from outside, and forget the units."""
         self.ended = True
         self._units.clear()
         self._forget_timer()
@@ -87,8 +88,7 @@ class Loop:
 
     def start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Start a unit that nobody cancels but who `give_up`s."""
-        unit = asyncio.Task(work, loop=self._running)
-        asyncio.tasks._unregister_task(unit)
+        unit = self._uncancelled(work)
         self._units.add(unit)
         unit.add_done_callback(self._units.discard)
         return unit
@@ -156,7 +156,9 @@ class Loop:
         self._opening += 1
         try:
             connection = dialect.connect(*arguments, **options)
-            self.opened.add(dialect.get_driver_connection(connection))
+            driver = dialect.get_driver_connection(connection)
+            self._database.guard(driver)
+            self.opened.add(driver)
         finally:
             self._opening -= 1
         return connection
@@ -166,12 +168,27 @@ class Loop:
             yield
         finally:
             self.ended = True
-            self._forget_timer()
-            if self._units:
-                await asyncio.wait(self._units, timeout=LONGEST_WAIT)
-            if self.owned:
-                await self.engine.dispose()
-            self.opened.end()
+            await asyncio.shield(self._uncancelled(self._end()))
+
+    async def _end(self) -> None:
+        """Wait for the units, and close the connections; what does not answer in time is ended from outside.
+
+        An interrupt that led here, which the frames below are handling, may have kept a unit from ever going on.
+        """
+        interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+        if self._units:
+            await asyncio.wait(self._units, timeout=SETTLING_TIME if interrupted else LONGEST_WAIT)
+        if self.owned:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLING_TIME):
+                    await self.engine.dispose()
+        self.lose()
+
+    def _uncancelled(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Return a task that is not among `asyncio.all_tasks()`."""
+        task = asyncio.Task(work, loop=self._running)
+        asyncio.tasks._unregister_task(task)
+        return task
 
 
 class _Timer:

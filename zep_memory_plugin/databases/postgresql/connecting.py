@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateSchema
 from ...tables import metadata
 from ..naming import names_of, quoted
 from ..protocol import DriverConnection, Finding, Send, Settings, Trace
-from . import guarding, pooling, tolerating
+from . import guarding, pooling, sending, tolerating
 
 SCHEMA_LOCK = 0x7A65705F6D656D
 """Key of the advisory lock under which the tables are created."""
@@ -69,6 +69,11 @@ class Connecting:
 
     def clean(self, driver: DriverConnection) -> bool:
         return _is_idle(driver)
+
+    def guard(self, driver: DriverConnection) -> None:
+        transport = getattr(driver, "_transport", None)  # asyncpg's
+        if transport is not None:
+            sending.guard(transport)
 
     def end(self, driver: DriverConnection) -> None:
         pgconn = getattr(driver, "pgconn", None)
