@@ -214,7 +214,7 @@ def test_the_tab_key_goes_through_a_page_as_one_reads_it_and_shows_where(
         box = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
         boxes.append((box["top"] // 30, box["left"]))
 
-    assert len(boxes) == 6
+    assert len(boxes) == 7
     assert boxes[1:] == sorted(boxes[1:])
 
 

@@ -16,6 +16,7 @@ from tests.support.messages import said
 from zep_memory_plugin import Message, Session, SessionManager, Summary, ToolCall, User
 from zep_memory_plugin.server import Settings, create_app, new_token
 from zep_memory_plugin.server.pages.contents import LARGEST_PICTURE, LONGEST_SHOWN, pieces_of
+from zep_memory_plugin.server.pages.gate import POLICY
 from zep_memory_plugin.server.pages.marks import excerpt
 from zep_memory_plugin.server.pages.plots import HEIGHT, plotted
 
@@ -23,7 +24,7 @@ SECRET = "a secret that nobody guesses, of 32 bytes and more"
 OURS = {"sec-fetch-site": "same-origin"}
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>"
 FORMS = ("session/delete", "session/restore", "session/fork", "session/rename", "user/erase", "purge", "logout")
-PAGES = ("/", "/?deleted=1", "/figures", "/session?id=a", "/users", "/user?id=alice", "/search?q=one", "/purge")
+PAGES = ("/", "/?deleted=1", "/figures", "/session?id=a", "/users", "/user?id=alice", "/search?q=one", "/purge", "/api")
 
 
 def browser(manager: SessionManager, named: str = "127.0.0.1", **settings: object) -> TestClient:
@@ -560,3 +561,17 @@ def test_every_colour_of_text_can_be_told_from_what_is_behind_it(pages: TestClie
 
     assert [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5] == []
     assert contrast(colours["edge"], colours["surface"]) >= 3
+
+
+def test_the_api_is_described_without_a_script_from_elsewhere(pages: TestClient) -> None:
+    answer = pages.get("http://127.0.0.1/docs", follow_redirects=True)
+    html = answer.text
+
+    assert answer.url.path == "/admin/api"
+    assert answer.headers["content-security-policy"] == POLICY
+    assert re.findall(r'(?:src|href)="(?!/)[^"]*"', html) == ['href="#main"']
+    for path, methods in pages.get("http://127.0.0.1/openapi.json").json()["paths"].items():
+        for method in methods:
+            assert f'<span class="role">{method.upper()}</span> <code>{path}</code>' in html
+    assert "session_id path, string, required" in text_of(html)
+    assert "messages body, list of MessageBody" in text_of(html)

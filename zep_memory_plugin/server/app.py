@@ -43,14 +43,16 @@ def create_app(settings: Settings | None = None, manager: SessionManager | None 
         version=__version__,
         description=DESCRIPTION,
         lifespan=lambda app: _life(served, chosen, owned=manager is None),
+        docs_url=None,  # their pages run scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.manager, app.state.settings, app.state.walks = served, chosen, Walks()
     for routes in (sessions, memory, messages, users):
         app.include_router(routes.router, prefix=API, responses=failures.DESCRIBED)
-    app.mount(PAGES, create_pages(served, chosen))
+    app.mount(PAGES, create_pages(served, chosen, app.openapi))
     app.get(PAGES, include_in_schema=False)(_to_pages)
+    app.get("/docs", include_in_schema=False)(_to_description)
     app.api_route(HEALTH, methods=["GET", "HEAD"], include_in_schema=False)(_health)
     failures.register(app)
     _surround(app, chosen)
@@ -74,6 +76,10 @@ def _surround(app: FastAPI, settings: Settings) -> None:
 
 async def _to_pages(request: Request) -> Response:
     return RedirectResponse(f"{request.scope.get('root_path', '')}{PAGES}/")
+
+
+async def _to_description(request: Request) -> Response:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{PAGES}/api")
 
 
 async def _health() -> Response:

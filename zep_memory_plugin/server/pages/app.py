@@ -1,6 +1,8 @@
 """The routes together, behind the gate."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from ... import SessionManager
 from ...errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ZepMemoryError
 from ..settings import Settings
-from . import acting, entering, searching, sessions, users
+from . import acting, describing, entering, searching, sessions, users
 from .answering import page
 from .gate import Gate
 
@@ -24,8 +26,11 @@ _STATUSES = ((NotFound, 404), (Conflict, 409), (InvalidInput, 400), (DatabaseUna
 _TITLES = {403: "Not from here", 404: "Not here", 405: "Not so", 408: "Too slow", 413: "Too large"}
 
 
-def create_pages(manager: SessionManager, settings: Settings) -> Starlette:
-    """Return the pages over *manager* as an application to mount; with a secret, people log in with a token."""
+def create_pages(manager: SessionManager, settings: Settings, describe: Callable[[], dict[str, Any]]) -> Starlette:
+    """Return the pages over *manager* as an application to mount; with a secret, people log in with a token.
+
+    *describe* returns the OpenAPI description of the API.
+    """
     pages = Starlette(
         routes=[
             *sessions.routes,
@@ -33,13 +38,14 @@ def create_pages(manager: SessionManager, settings: Settings) -> Starlette:
             *searching.routes,
             *acting.routes,
             *entering.routes,
+            *describing.routes,
             Mount("/files", StaticFiles(directory=FILES)),
         ],
         middleware=[Middleware(Gate, settings=settings)],
         exception_handlers={ZepMemoryError: _refused, HTTPException: _failed},
     )
     pages.router.redirect_slashes = False
-    pages.state.manager, pages.state.settings = manager, settings
+    pages.state.manager, pages.state.settings, pages.state.describe = manager, settings, describe
     return pages
 
 
