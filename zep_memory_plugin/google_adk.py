@@ -21,18 +21,14 @@ with forms.needing("google-adk"):
     from google.adk.errors.already_exists_error import AlreadyExistsError
     from google.adk.errors.session_not_found_error import SessionNotFoundError
     from google.adk.events.event import Event
+    from google.adk.events.event_actions import EventActions, EventCompaction
     from google.adk.memory.base_memory_service import BaseMemoryService, SearchMemoryResponse
     from google.adk.memory.memory_entry import MemoryEntry
     from google.adk.sessions import Session as AgentSession
     from google.adk.sessions import _session_util
-    from google.adk.sessions.base_session_service import (
-        BaseSessionService,
-        GetSessionConfig,
-        ListSessionsResponse,
-    )
+    from google.adk.sessions.base_session_service import BaseSessionService, GetSessionConfig, ListSessionsResponse
     from google.genai.types import Content
     from google.genai.types import Part as ContentPart
-
 
 __all__ = ["ZepMemoryService", "ZepSessionConfig", "ZepSessionService", "session_id_of"]
 
@@ -56,7 +52,8 @@ def session_id_of(app_name: str, user_id: str, session_id: str) -> str:
 class ZepSessionConfig(GetSessionConfig):
     """What a run is shown of a session: the newest whole turns, at most *turns* of them and *max_tokens* tokens.
 
-    `RunConfig(get_session_config=ZepSessionConfig())` is how a run is told so. None is no bound.
+    `RunConfig(get_session_config=ZepSessionConfig())` tells a run so. None is no bound. Before a window that leaves
+    something out comes the latest summary.
     """
 
     turns: int | None = None
@@ -124,8 +121,7 @@ class ZepSessionService(BaseSessionService):
     ) -> AgentSession | None:
         """Return a session with its events in order, or those that *config* asks for; None when there is none.
 
-        Without one it is all of them, as the kit sets sessions back by what it reads here; a `ZepSessionConfig` bounds
-        what a run is shown.
+        Without one it is all of them, as the kit sets sessions back by what it reads; `ZepSessionConfig` bounds a run.
         """
         chosen = config or GetSessionConfig()
         try:
@@ -137,7 +133,7 @@ class ZepSessionService(BaseSessionService):
         session, events = _filled(stored, app_name, user_id, shared), _events(rows, self._author or app_name)
         session.id, session._storage_update_marker = session_id.strip(), _marker(stored, *rows[-1:])
         session.last_update_time = max(_moment(stored.created_at), *(event.timestamp for event in events), 0.0)
-        session.events = _chosen(events, chosen)
+        session.events = [*await self._recap(stored.session_id, chosen, rows, events), *_chosen(events, chosen)]
         return session
 
     def _looking(self, key: str, config: GetSessionConfig) -> Callable[[int | None], Awaitable[list[Message]]]:
@@ -146,6 +142,17 @@ class ZepSessionService(BaseSessionService):
             return partial(self._manager.alast_messages, key)
         look = partial(self._manager.alast_messages, key, whole_turns=True)
         return partial(look, turns=config.turns, max_tokens=config.max_tokens)
+
+    async def _recap(self, key: str, config: GetSessionConfig, rows: list[Message], events: list[Event]) -> list[Event]:
+        """Return the latest summary, where the window of *rows* leaves something out, as a compaction of the kit's."""
+        if not isinstance(config, ZepSessionConfig) or not events or rows[0].seq == 1:
+            return []
+        summary = (await self._manager.aget_memory(key, 0)).summary
+        if summary is None:
+            return []
+        moment, content = events[0].timestamp - 0.001, Content(role="model", parts=[ContentPart(text=summary.content)])
+        compacted = EventCompaction(start_timestamp=moment, end_timestamp=moment, compacted_content=content)
+        return [Event(author="user", timestamp=moment, actions=EventActions(compaction=compacted))]
 
     async def list_sessions(self, *, app_name: str, user_id: str | None = None) -> ListSessionsResponse:
         """Return the sessions of an app, without events; the one with the newest event comes last."""
@@ -192,12 +199,9 @@ class ZepSessionService(BaseSessionService):
         revision, newest = (session._storage_update_marker or await self._mark(session, key)).split(":")
         while True:
             try:
+                state = await self._with(session, key, delta)
                 *_, last = await self._manager.aadd_memory(
-                    key,
-                    _rows(event),
-                    user_id=session.user_id,
-                    state=await self._with(session, key, delta),
-                    expected_revision=int(revision),
+                    key, _rows(event), user_id=session.user_id, state=state, expected_revision=int(revision)
                 )
             except SessionChanged as error:
                 revision, last_one = (await self._mark(session, key)).split(":")
@@ -273,10 +277,9 @@ class ZepMemoryService(BaseMemoryService):
             for event in session.events
             for piece, row in enumerate(_rows(event))
         ]
-        try:
+        stored = None
+        with suppress(SessionNotFound):
             stored = await self._manager.aget_session(key, user_id=session.user_id)
-        except SessionNotFound:
-            stored = None
         if stored is None or _value(stored, _APP) is None:
             await self._manager.aadd_memory(key, rows, user_id=session.user_id)
 

@@ -18,6 +18,7 @@ with forms.needing("strands-agents"):
     from strands.memory import MemoryEntry, MemoryStore, SearchOptions
     from strands.multiagent import MultiAgentBase
     from strands.session.session_repository import SessionRepository
+    from strands.types.content import ContentBlock
     from strands.types.exceptions import SessionException
     from strands.types.session import Session as AgentSession
     from strands.types.session import SessionAgent, SessionMessage, SessionType
@@ -45,7 +46,8 @@ class ZepSessionRepository(SessionRepository):
     manager, for an agent that takes on a session which another framework began.
 
     An agent that goes on with a session begins with the newest whole turns, at most *turns* of them and *max_tokens*
-    tokens, None being no bound; its conversation manager takes what came before for removed. `list_messages` has all.
+    tokens, None being no bound; its conversation manager takes what came before for removed. The latest summary stands
+    in front of the words of its first question. `list_messages` has all.
     """
 
     def __init__(
@@ -144,12 +146,26 @@ class ZepSessionRepository(SessionRepository):
     def list_messages(
         self, session_id: str, agent_id: str, limit: int | None = None, offset: int = 0, **others: object
     ) -> list[SessionMessage]:
-        """Return messages of an agent in order, at most *limit* after the first *offset*."""
+        """Return messages of an agent in order, at most *limit* after the first *offset*.
+
+        All after an *offset* are what an agent begins with: the latest summary stands in front of its first question.
+        """
         messages: list[SessionMessage] = []
         for data in forms.from_rows(FORM, self._rows(session_id, agent_id)):
             index = messages[-1].message_id + 1 if messages else 0
             messages.append(SessionMessage.from_dict({"message_id": index, **data}))
+        if offset and limit is None:
+            return self._recalling(session_id, messages[offset:])
         return messages[offset:] if limit is None else messages[offset : offset + limit]
+
+    def _recalling(self, session_id: str, messages: list[SessionMessage]) -> list[SessionMessage]:
+        """Return *messages* with the summary of a session, if any, in front of the words of the first question."""
+        questions = (each for each in messages if each.message["role"] == "user")
+        if (first := next(questions, None)) is not None:
+            summary = self._manager.get_memory(session_id, 0, user_id=self._user).summary
+            recap: list[ContentBlock] = [] if summary is None else [{"text": forms.recap(summary)}]
+            first.message = {**first.message, "content": [*recap, *first.message["content"]]}
+        return messages
 
     def create_multi_agent(self, session_id: str, multi_agent: MultiAgentBase, **others: object) -> None:
         """Store the state of a group of agents."""

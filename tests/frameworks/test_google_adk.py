@@ -22,7 +22,7 @@ from google.adk.sessions.base_session_service import GetSessionConfig
 from google.genai import types
 
 from tests.support.statements import statements
-from zep_memory_plugin import InvalidInput, Message, SessionManager, ToolCall
+from zep_memory_plugin import InvalidInput, Message, SessionManager, Summary, ToolCall
 from zep_memory_plugin.google_adk import ZepMemoryService, ZepSessionConfig, ZepSessionService, session_id_of
 
 NAMES = {"app_name": "app", "user_id": "alice"}
@@ -341,6 +341,31 @@ def test_a_runner_passes_the_window_on(manager: SessionManager) -> None:
 
     said = [part.text for (each,) in events for part in (each.content and each.content.parts) or []]
     assert said == ["3 contents", "11 contents"]
+
+
+@pytest.mark.parametrize("summary_as", ["system", "user"])
+def test_a_run_is_told_the_summary_of_what_its_window_leaves_out(database_url: str, summary_as: Any) -> None:
+    """As the kit tells a compaction of its own; where nothing is left out, nothing is told."""
+    key, told = session_id_of("app", "alice", "s"), []
+    said = [Message(role=role, content="word " * 9_000) for _ in range(4) for role in ("human", "ai")]
+    model = ScriptedModel(model="scripted")
+    message = types.Content(role="user", parts=[types.Part(text="And now?")])
+    with SessionManager(database_url, summary_as=summary_as) as manager:
+        stored = manager.add_memory(key, said, user_id="alice", metadata={"google_adk_id": "s"})
+        manager.add_summary(key, Summary(content="They like rain.", seq=stored[3].seq))
+        service = ZepSessionService(manager)
+        for config in (ZepSessionConfig(), ZepSessionConfig(max_tokens=None), None):
+            session = run(service.get_session(**NAMES, session_id="s", config=config))
+            compactions = [each.actions.compaction for each in session.events if each.actions.compaction]
+            told.append([each.compacted_content.parts[0].text for each in compactions])
+        runner = Runner(app_name="app", agent=LlmAgent(name="guide", model=model), session_service=service)
+        config = RunConfig(get_session_config=ZepSessionConfig())
+        (answer,) = runner.run(user_id="alice", session_id="s", new_message=message, run_config=config)
+        rows = manager.list_messages(key)
+
+    assert told == [["They like rain."], [], []]
+    assert answer.content.parts[0].text == "4 contents"
+    assert [row.content for row in rows] == [*(each.content for each in said), "And now?", "4 contents"]
 
 
 def test_memories_are_what_was_said_in_all_sessions_of_an_app_and_user(

@@ -17,7 +17,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 from strands.types.exceptions import SessionException
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
-from zep_memory_plugin import Message, SessionManager, SessionOwnedByAnotherUser, ToolCall, use_session
+from zep_memory_plugin import Message, SessionManager, SessionOwnedByAnotherUser, Summary, ToolCall, use_session
 from zep_memory_plugin.strands import ZepMemoryStore, ZepSessionRepository
 
 IMAGE = {"image": {"format": "png", "source": {"bytes": b"\x89PNG\x00"}}}
@@ -243,6 +243,33 @@ def test_an_agent_begins_with_the_newest_turns_that_fit(manager: SessionManager)
     assert (len(first.messages), len(second.messages)) == (8 + 4, 8 + 4)
     assert second.conversation_manager.removed_message_count == 10
     assert len(ZepSessionRepository(manager).list_messages("s", "default")) == 22
+
+
+def test_the_first_question_that_an_agent_begins_with_is_told_with_the_summary(manager: SessionManager) -> None:
+    """Which the model takes no system message for; what is stored stays as it was."""
+    words = [Message(role=role, content=f"{turn} " + "word " * 9_000) for turn in range(4) for role in ("human", "ai")]
+    stored = manager.add_memory("s", words, user_id="alice")
+    manager.add_summary("s", Summary(content="They like rain.", seq=stored[3].seq))
+
+    first = agent(manager)
+    first("Weather?")
+    second = agent(manager)
+
+    for each in (first, second):
+        told, said = each.messages[0]["content"]
+        assert told == {"text": "Earlier in this conversation:\nThey like rain."}
+        assert said["text"].startswith("3 word")
+        assert "They like rain." not in str(each.messages[1:])
+    assert "They like rain." not in str(manager.list_messages("s"))
+
+
+def test_an_agent_that_is_shown_all_is_told_no_summary(manager: SessionManager) -> None:
+    (stored, _) = manager.add_memory(
+        "s", [Message(role=role, content="Hi") for role in ("human", "ai")], user_id="alice"
+    )
+    manager.add_summary("s", Summary(content="They like rain.", seq=stored.seq))
+
+    assert "They like rain." not in str(agent(manager).messages)
 
 
 def test_an_agent_is_shown_as_much_as_it_is_told(manager: SessionManager) -> None:
