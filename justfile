@@ -11,6 +11,10 @@ check *steps:
 test *arguments:
     uv run --all-extras --group test pytest -n auto {{ arguments }}
 
+# Random operations on SQLite and on Postgres, compared with a model; a million by default, which takes a day
+soak steps="1000000":
+    uv run --all-extras --group test python -m tests.stress --steps {{ steps }}
+
 lint:
     .ci/run lint
 

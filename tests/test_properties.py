@@ -1,26 +1,23 @@
 """Whatever is done, in whatever order, the manager says what a model of dictionaries and lists says."""
 
+import ast
+import inspect
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from itertools import chain, cycle, pairwise
+from itertools import chain, cycle
 from typing import Any
-from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import run_state_machine_as_test
 
-from tests.support.model import Model, ModelMessage, ModelSession, ModelSummary
-from tests.support.shared_database import SharedDatabase
-from zep_memory_plugin import Memory, Message, Session, SessionManager, Summary, User, ZepMemoryError
-from zep_memory_plugin.core.tokens import estimated_tokens
-
-WINDOW = 3
-SESSIONS = ["s1", "s2", "s3", "fork"]
-USERS = ["alice", "bob"]
-UUIDS = [uuid5(UUID(int=0), str(number)) for number in range(6)]
-"""Few of each, so that they meet again."""
+from tests.support import conversations
+from tests.support.conversations import USERS, Conversations, Hands
+from tests.support.signatures import METHODS
+from zep_memory_plugin import Message, SessionManager
 
 CHECKS = settings(
     deadline=None,
@@ -30,190 +27,38 @@ CHECKS = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-sessions = st.sampled_from(SESSIONS)
-written_sessions = st.sampled_from(SESSIONS[:3])
-"""Sessions that are made by writing to them; the last one is left to forks."""
 
-uuids = st.sampled_from(UUIDS)
-users = st.sampled_from([None, *USERS])
-contents = st.sampled_from(["", "a", "five.", "NUL \0", "half \ud83d", "é 文 😀"])
-metadata = st.none() | st.dictionaries(
-    st.sampled_from(["a", 'b."c']),
-    st.none() | st.integers(0, 3) | st.dictionaries(st.sampled_from(["e", "f"]), st.integers(0, 3), max_size=1),
-    max_size=2,
-)
-messages = st.builds(
-    Message,
-    role=st.sampled_from(["user", "assistant"]),
-    content=contents,
-    uuid=st.none() | uuids,
-    metadata=metadata,
-)
-batches = st.lists(messages, max_size=4)
+@contextmanager
+def hands(url: str, driver: str) -> Iterator[Hands]:
+    """Open managers on the database at *url*, one of them with the async *driver*."""
+    opened = Hands(url, f"{driver}:{url.partition(':')[2]}")
+    yield opened
+    opened.close()
 
 
-def comparable(value: object) -> object:
-    """Return of *value* what the manager and the model must agree on."""
-    match value:
-        case list():
-            return [comparable(item) for item in value]
-        case ModelSession():
-            return ("session", value.session_id, value.user_id, value.metadata, value.deleted is not None)
-        case Session():
-            return ("session", value.session_id, value.user_id, value.metadata, value.deleted_at is not None)
-        case ModelMessage():
-            tokens = estimated_tokens(value.content)
-            return (*_of_message(value), value.role, tokens, value.changed)
-        case Message():
-            return (*_of_message(value), value.role_type, value.token_count, value.updated_at is not None)
-        case ModelSummary() | Summary():
-            return ("summary", value.content)
-        case Memory():
-            return (comparable(value.messages), comparable(value.summary))
-        case tuple():
-            return tuple(comparable(item) for item in value)
-    return None
+@pytest.mark.timeout(600)
+def test_sqlite_does_what_the_model_does(sqlite_url: str) -> None:
+    with hands(sqlite_url, "sqlite+aiosqlite") as opened:
+        run_state_machine_as_test(
+            partial(Conversations, opened), settings=settings(CHECKS, max_examples=8, stateful_step_count=25)
+        )
 
 
-def _of_message(message: ModelMessage | Message) -> tuple[object, ...]:
-    known = message.uuid if message.uuid in UUIDS else "made up"
-    return ("message", known, message.role, message.content, message.metadata)
+@pytest.mark.timeout(600)
+def test_postgres_does_what_the_model_does(shared_postgres_url: str) -> None:
+    with hands(shared_postgres_url, "postgresql+asyncpg") as opened:
+        run_state_machine_as_test(
+            partial(Conversations, opened), settings=settings(CHECKS, max_examples=5, stateful_step_count=20)
+        )
 
 
-def outcome(store: Model | SessionManager, method: str, *arguments: Any, **options: Any) -> object:
-    """Return what a call comes to: a value, or the error that it raises."""
-    try:
-        return comparable(getattr(store, method)(*arguments, **options))
-    except ZepMemoryError as error:
-        return type(error)
+def test_the_machine_does_whatever_can_be_done() -> None:
+    """A method that is new needs a rule of its own, and a place in the model."""
+    words = {
+        node.value for node in ast.walk(ast.parse(inspect.getsource(conversations))) if isinstance(node, ast.Constant)
+    }
 
-
-class Conversations(RuleBasedStateMachine):
-    """A manager and its model, to which the same is done."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.manager = SessionManager(url, message_window=WINDOW)
-        self.model = Model(WINDOW)
-        self.touched = SESSIONS[0]
-
-    def teardown(self) -> None:
-        self.manager.close()
-
-    def do(self, method: str, *arguments: Any, **options: Any) -> None:
-        """Call *method* of both, and compare."""
-        said, expected = (outcome(store, method, *arguments, **options) for store in (self.manager, self.model))
-        assert said == expected
-        self.touched = next((argument for argument in arguments if argument in SESSIONS), self.touched)
-
-    @initialize(first=batches, second=batches, third=batches)
-    def begin(self, first: list[Message], second: list[Message], third: list[Message]) -> None:
-        """Begin with something to work on: most calls on an empty database say only that nothing is there."""
-        known = [
-            Message(
-                role=("user", "assistant")[number % 2], content="a", uuid=UUIDS[number], metadata={"a": {"e": number}}
-            )
-            for number in range(4)
-        ]
-        self.do("add_user", User(user_id="alice"))
-        self.do("add_memory", "s1", [*known, *first], user_id="alice")
-        self.do("add_summary", "s1", Summary(content="said"), until_uuid=UUIDS[1])
-        self.do("add_memory", "s2", [*known, *second])
-        self.do("delete_messages", "s2", [UUIDS[1], UUIDS[3]])
-        self.do("add_memory", "s3", [*known[2:], *third], user_id="bob")
-        self.do("delete_session", "s3")
-
-    @rule(session=written_sessions, user=users, metadata=metadata)
-    def add_session(self, session: str, user: str | None, metadata: Any) -> None:
-        self.do("add_session", Session(session_id=session, user_id=user, metadata=metadata))
-
-    @rule(session=sessions, metadata=metadata)
-    def update_session(self, session: str, metadata: Any) -> None:
-        self.do("update_session", Session(session_id=session, metadata=metadata))
-
-    @rule(session=sessions)
-    def delete_session(self, session: str) -> None:
-        self.do("delete_session", session)
-
-    @rule(session=sessions)
-    def restore_session(self, session: str) -> None:
-        self.do("restore_session", session)
-
-    @rule(session=written_sessions, batch=batches, user=users)
-    def add_memory(self, session: str, batch: list[Message], user: str | None) -> None:
-        self.do("add_memory", session, batch, user_id=user)
-
-    @rule(session=written_sessions, batch=batches, user=users)
-    def replace_memory(self, session: str, batch: list[Message], user: str | None) -> None:
-        self.do("replace_memory", session, batch, user_id=user)
-
-    @rule(session=sessions, uuid=uuids, metadata=metadata, content=st.none() | contents)
-    def update_message(self, session: str, uuid: UUID, metadata: Any, content: str | None) -> None:
-        self.do("update_message", session, uuid, metadata=metadata, content=content)
-
-    @rule(session=sessions, chosen=st.lists(uuids, max_size=2))
-    def delete_messages(self, session: str, chosen: list[UUID]) -> None:
-        self.do("delete_messages", session, chosen)
-
-    @rule(session=sessions, uuid=uuids)
-    def rewind_session(self, session: str, uuid: UUID) -> None:
-        self.do("rewind_session", session, uuid)
-
-    @rule(session=sessions)
-    def clear_memory(self, session: str) -> None:
-        self.do("clear_memory", session)
-
-    @rule(session=sessions, new=sessions, until=st.none() | uuids)
-    def fork_session(self, session: str, new: str, until: UUID | None) -> None:
-        self.do("fork_session", session, new, until_uuid=until)
-
-    @rule(session=sessions, new=sessions)
-    def rename_session(self, session: str, new: str) -> None:
-        self.do("rename_session", session, new)
-
-    @rule(session=sessions, uuid=uuids, content=st.sampled_from(["short", "longer", "é 文 😀"]))
-    def add_summary(self, session: str, uuid: UUID, content: str) -> None:
-        self.do("add_summary", session, Summary(content=content), until_uuid=uuid)
-
-    @rule(user=st.sampled_from(USERS))
-    def delete_user(self, user: str) -> None:
-        self.do("delete_user", user)
-
-    @rule()
-    def purge(self) -> None:
-        report = self.manager.purge()
-        assert (report.sessions, report.messages, report.summaries) == self.model.purge()
-
-    @invariant()
-    def readers_agree(self) -> None:
-        self.do("list_sessions")
-        self.do("list_sessions", deleted=True)
-        for session in SESSIONS:
-            stored = self.manager.list_messages(session)
-            assert comparable(stored) == comparable(self.model.list_messages(session))
-            assert all(earlier.seq < later.seq for earlier, later in pairwise(stored))
-
-    @invariant()
-    def windows_agree(self) -> None:
-        """Of the session that was touched last."""
-        self.do("get_memory", self.touched)
-        self.do("last_messages", self.touched, 2)
-        self.do("last_messages", self.touched, 2, whole_turns=True)
-
-
-def test_sqlite_does_what_the_model_does() -> None:
-    run_state_machine_as_test(
-        partial(Conversations, "sqlite://"), settings=settings(CHECKS, max_examples=60, stateful_step_count=30)
-    )
-
-
-def test_postgres_does_what_the_model_does(shared_postgres_url: str, shared_database: SharedDatabase) -> None:
-    class OnPostgres(Conversations):
-        def __init__(self) -> None:
-            shared_database.empty()
-            super().__init__(shared_postgres_url)
-
-    run_state_machine_as_test(OnPostgres, settings=settings(CHECKS, max_examples=15, stateful_step_count=20))
+    assert set(METHODS) - words == {"close", "import_memory"}, "which are called on their own"
 
 
 json_scalars = (

@@ -13,6 +13,7 @@ from tests.stress.backups import back_up
 from tests.stress.checks import stress
 from tests.stress.failovers import fail_over
 from tests.stress.kills import kill
+from tests.stress.soak import soak
 from tests.support.colours import BACKENDS, Backend
 from tests.support.postgres import PostgresServer, start_server
 
@@ -33,7 +34,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", choices=NAMES, help="one driver")
     parser.add_argument("--failovers", action="store_true", help="instead: behind a pooler, the server fails over")
+    parser.add_argument("--steps", type=int, default=0, help="instead: random operations, compared with a model")
     given = parser.parse_args()
+    if given.steps:
+        return _soak(given.steps, given.only)
     if given.backups:
         return _back_up(given.backups)
     seed = time.time_ns() % 1_000_000 if given.seed is None else given.seed
@@ -49,6 +53,18 @@ def main() -> int:
         print(f"{backend.name}, seed {seed}: {dict(sorted(counts.items()))}", *problems[:20], sep="\n    ", flush=True)
     server.stop()
     return min(bad, 1)
+
+
+def _soak(steps: int, only: str | None) -> int:
+    for name, driver in (("sqlite-sync", "sqlite+aiosqlite"), ("postgres-sync", "postgresql+asyncpg")):
+        if only in (None, name):
+            server = start_server() if name == "postgres-sync" else None
+            backend = next(each for each in BACKENDS if each.name == name)
+            calls = soak(server.create_database() if server else _url(backend, None), driver, steps)
+            print(f"{name}: {steps} operations, {calls} calls compared", flush=True)
+            if server:
+                server.stop()
+    return 0
 
 
 def _back_up(copies: int) -> int:
@@ -74,10 +90,10 @@ def _run(
     return counts, problems
 
 
-def _url(backend: Backend, server: PostgresServer) -> str:
+def _url(backend: Backend, server: PostgresServer | None) -> str:
     if backend.url_fixture is None:
         return "sqlite://"
-    if backend.scheme.startswith("sqlite"):
+    if server is None or backend.scheme.startswith("sqlite"):
         return backend.url(f"sqlite:///{Path(tempfile.mkdtemp()) / 'zep.db'}")
     return backend.url(server.create_database())
 

@@ -77,6 +77,8 @@ class Tables:
     def empty(self) -> None:
         """Delete every row of ours, but for what the tables need to work, where there are tables yet."""
         with self._engine.begin() as connection:
+            if self.on_sqlite:
+                connection.execute(text("PRAGMA secure_delete=ON"))  # as with connections of ours
             if inspect(connection).has_table(messages.name):
                 for table in _ROWS:
                     connection.execute(delete(table))
