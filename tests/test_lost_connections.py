@@ -1,14 +1,17 @@
 """What callers see of a database that is away, busy, full or no database at all, and that it passes."""
 
 import asyncio
+import itertools
 import logging
+import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -57,6 +60,61 @@ def test_blocking_calls_outlive_the_end_of_their_connections(postgres_url: str) 
                 at_once.results(calls)
             assert end_connections(postgres_url) >= 1
             assert len(manager.list_messages(SESSION)) == 8 * rounds
+
+
+class Doorkeeper:
+    """A way to a server that ends the first connections, *times* of them, amid their login: a pooler that restarts."""
+
+    def __init__(self, url: str, times: int) -> None:
+        self._proxy, self._times = Proxy.to(url), times
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.url = self._proxy.url_for(url).replace(f":{self._proxy.port}", f":{self._door.getsockname()[1]}")
+
+    def __enter__(self) -> Self:
+        self._proxy.__enter__()
+        threading.Thread(target=self._open, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._door.close()
+        self._proxy.close()
+
+    def _open(self) -> None:
+        with suppress(OSError):
+            for number in itertools.count():
+                client, _ = self._door.accept()
+                if number < self._times:
+                    client.recv(8)
+                    client.sendall(b"N")  # there is no encryption
+                    client.recv(1000)
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self._proxy.port))
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=_pass_on, args=pair, daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
+def test_calls_outlive_connections_that_end_amid_their_login(postgres_url: str, driver: str) -> None:
+    """In both colours, where asyncpg says that there is no connection."""
+
+    async def awaited(url: str) -> int:
+        async with SessionManager(url) as manager:
+            await manager.aadd_memory(SESSION, messages())
+            return len(await manager.alist_messages(SESSION))
+
+    with Doorkeeper(postgres_url, 2) as door, SessionManager(through(driver, door.url)) as manager:
+        manager.add_memory(SESSION, messages())
+    with Doorkeeper(postgres_url, 2) as door:
+        assert asyncio.run(awaited(through(driver, door.url))) == 4
 
 
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])

@@ -39,6 +39,9 @@ _RETRYABLE = ("08", "40", "25P03", "25006", "53300", "55P03", "55006", "57P")
 _AWAY = ("25006", "57P")
 """Beginnings of states of a server that another one takes over from, or that stops or starts."""
 
+_GONE = ("08000", "08001", "08003", "08006")
+"""States of a connection that is not there, as asyncpg has one for what is ended amid a login."""
+
 _REFUSED = {
     "3F000": "there is no schema for the tables: the search_path names none that exists, and that the role "
     'may use; create it, set another search_path, or give SessionManager schema="…"',
@@ -67,7 +70,7 @@ def failure(error: BaseException) -> Failure:
         return Failure(InvalidInput("database", _NO_SUCH_TLS))
     if _STARTUP in str(getattr(error, "orig", None) or error):
         return Failure(InvalidInput("database", _NO_STARTUP_PARAMETERS))
-    lost = _is_lost(error) if state is None else state.startswith("08") and _is_lost(error)
+    lost = _is(state, _GONE) or ((state is None or _is(state, ("08",))) and _is_lost(error))
     note = f" (sqlstate {state})" if state else ""
     reason = (refusals.reason_of(error) or AWAY) if lost else _longest(_REASONS, state)
     if reason is None:
