@@ -151,6 +151,8 @@ def test_plots_show_every_session_and_every_day() -> None:
 
     assert [label.get_text() for label in bars.get_yticklabels()] == ["a", "b", "c"]
     assert len(bars.lines) == 3
+    assert {line.get_marker() for line in bars.lines} == {"o"}  # a session of one moment has a dot
+    assert bars.get_ylim() == (2.5, -0.5)
     assert sum(patch.get_height() for patch in days.patches) == 3  # type: ignore[attr-defined]
 
 

@@ -68,7 +68,7 @@ def to_frame(items: Sequence[Shown]) -> "DataFrame":
 
 
 def timeline(sessions: Sequence[Session], *, axes: "Axes | None" = None) -> "Axes":
-    """Draw a bar for each of *sessions*, from its first to its last moment, the first at the top.
+    """Draw a bar for each of *sessions*, from its first to its last moment, the first at the top; a dot for one moment.
 
     Returns the axes of matplotlib: new ones, or those given as *axes*.
     """
@@ -78,11 +78,10 @@ def timeline(sessions: Sequence[Session], *, axes: "Axes | None" = None) -> "Axe
             continue
         end = session.updated_at or session.created_at
         colour = rendering.COLOURS["other" if session.deleted_at else "user"]
-        axes.plot([session.created_at, end], [row, row], color=colour, linewidth=6, solid_capstyle="round")  # type: ignore[arg-type]
+        axes.plot([session.created_at, end], [row, row], "o-", color=colour, lw=6, ms=6, solid_capstyle="round")  # type: ignore[arg-type]
     axes.set_yticks(range(len(sessions)), [rendering.shortened(each.session_id, 30) for each in sessions])
-    axes.invert_yaxis()
-    axes.figure.autofmt_xdate()
-    return axes
+    axes.set_ylim(len(sessions) - 0.5, -0.5)
+    return _dated(axes)
 
 
 def activity(manager: SessionManager, user_id: str, *, axes: "Axes | None" = None) -> "Axes":
@@ -95,10 +94,22 @@ def activity(manager: SessionManager, user_id: str, *, axes: "Axes | None" = Non
         for session in sessions:
             days.update(_days(manager, session.session_id))
     axes = axes or _axes()
-    axes.bar([datetime(day.year, day.month, day.day) for day in days], list(days.values()), width=0.9)  # type: ignore[arg-type]
+    midnights = [datetime(day.year, day.month, day.day) for day in days]
+    axes.bar(midnights, list(days.values()), 0.9, color=rendering.COLOURS["user"])  # type: ignore[arg-type]
     axes.set_ylabel("messages")
+    axes.locator_params("y", integer=True)
     axes.set_title(rendering.shortened(user_id, 40))
-    axes.figure.autofmt_xdate()
+    return _dated(axes)
+
+
+def _dated(axes: "Axes") -> "Axes":
+    """Give *axes* moments in few words below them, and no frame."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    moments = AutoDateLocator()  # type: ignore[no-untyped-call]  # as matplotlib has it
+    axes.xaxis.set_major_locator(moments)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(moments))  # type: ignore[no-untyped-call]  # as matplotlib has it
+    axes.spines[["top", "right"]].set_visible(False)
     return axes
 
 
