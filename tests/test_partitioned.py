@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
-from zep_memory_plugin import Message, Session, SessionExists, SessionManager, Summary, User
-from zep_memory_plugin.cli.describing import statements
+from zep_memory_plugin import InvalidInput, Message, Session, SessionExists, SessionManager, Summary, User
+from zep_memory_plugin.migrations import partition
 
 PARTITIONS = 4
 SESSION = "session"
@@ -18,9 +18,7 @@ SESSION = "session"
 def engine(postgres_url: str) -> Iterator[Engine]:
     """An engine on a database whose every table with sessions in it has four partitions."""
     engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        for statement in statements("postgresql", PARTITIONS):
-            connection.exec_driver_sql(statement)
+    partition(engine, PARTITIONS)
     yield engine
     engine.dispose()
 
@@ -44,6 +42,38 @@ def test_sessions_are_spread_over_the_partitions(engine: Engine) -> None:
         assert len(manager.search_memory("text", limit=10)) == 10
     assert all(rows(engine, "zep_sessions"))
     assert [2 * count for count in rows(engine, "zep_sessions")] == rows(engine, "zep_messages")
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+asyncpg"])
+def test_a_url_says_what_the_tables_are_called(postgres_url: str, driver: str) -> None:
+    url = f"{driver}:{postgres_url.partition(':')[2]}?schema=chat&table_prefix=c_"
+
+    partition(url, PARTITIONS)
+
+    with SessionManager(url) as manager:
+        manager.add_memory(SESSION, talk(2))
+        assert len(manager.search_memory("text")) == 2
+    engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    assert sum(rows(engine, "chat.c_messages")) == 2
+    engine.dispose()
+
+
+def test_tables_that_are_there_stay_as_they_are(postgres_url: str) -> None:
+    with SessionManager(postgres_url) as manager:
+        manager.add_memory(SESSION, talk(2))
+
+        with pytest.raises(InvalidInput, match="has the tables already"):
+            partition(postgres_url, PARTITIONS)
+
+        assert len(manager.list_messages(SESSION)) == 2
+
+
+@pytest.mark.parametrize(
+    ("database", "partitions"), [("sqlite://", 4), ("postgresql://h/d", 0), ("postgresql://h/d", True)]
+)
+def test_what_cannot_be_partitioned_is_refused(database: str, partitions: int) -> None:
+    with pytest.raises(InvalidInput):
+        partition(database, partitions)
 
 
 def test_an_append_is_one_statement_there_too(engine: Engine) -> None:

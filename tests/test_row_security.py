@@ -21,8 +21,8 @@ from tests.support.signatures import METHODS, call, fill
 from tests.support.tables import Tables
 from tests.test_tenants import NAMING, OF_ALL_USERS, STORING
 from zep_memory_plugin import Message, Session, SessionExists, SessionManager, SessionNotFound, Summary, ZepMemoryError
-from zep_memory_plugin.cli.describing import statements
 from zep_memory_plugin.databases.postgresql.guarding import SETTING
+from zep_memory_plugin.running.creating import statements
 
 ON_POSTGRES = [backend for backend in BACKENDS if backend.name in ("postgres-sync", "asyncpg")]
 WARM = 8

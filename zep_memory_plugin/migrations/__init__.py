@@ -1,5 +1,7 @@
 """Upgrading the tables of an older version, with Alembic on a connection that it is handed.
 
+`partition` creates them in partitions instead, where there are none.
+
 Here: a module for each revision, with DDL that calls nothing of the package, so that it stays what it was. Not here:
 what the tables are (`tables`), and how they are created on first use (`running.schema`).
 """
@@ -12,6 +14,9 @@ from sqlalchemy import Connection
 
 from ..databases import database_of, transaction
 from ..running import schema
+from ..running.creating import partition
+
+__all__ = ["configuration", "partition", "upgrade"]
 
 HERE = Path(__file__).parent
 
