@@ -15,6 +15,10 @@ test *arguments:
 soak steps="1000000":
     uv run --all-extras --group test python -m tests.stress --steps {{ steps }}
 
+# Bad input of every kind, so much of each
+fuzz examples="20000":
+    ZEP_TEST_FUZZ={{ examples }} uv run --all-extras --group test pytest -n auto tests/test_fuzz.py
+
 lint:
     .ci/run lint
 

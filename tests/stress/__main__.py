@@ -21,6 +21,9 @@ NAMES = ("sqlite-sync", "memory-sync", "aiosqlite", "postgres-sync", "asyncpg")
 FAILOVER_EVERY = 15.0
 """Seconds between two failovers."""
 
+SOAKED_AT_ONCE = 5_000
+"""Operations after which it is said how many there were."""
+
 LIFE = 10.0
 """Seconds that a process lives."""
 
@@ -60,8 +63,11 @@ def _soak(steps: int, only: str | None) -> int:
         if only in (None, name):
             server = start_server() if name == "postgres-sync" else None
             backend = next(each for each in BACKENDS if each.name == name)
-            calls = soak(server.create_database() if server else _url(backend, None), driver, steps)
-            print(f"{name}: {steps} operations, {calls} calls compared", flush=True)
+            url, calls = server.create_database() if server else _url(backend, None), 0
+            for done in range(0, steps, SOAKED_AT_ONCE):
+                more = min(SOAKED_AT_ONCE, steps - done)
+                calls += soak(url, driver, more)
+                print(f"{name}: {done + more} operations, {calls} calls compared", flush=True)
             if server:
                 server.stop()
     return 0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-When = Literal["before", "after"]
+When = Literal["before", "amid", "after", "amid the answer"]
 
 CHUNK = 65536
 PROTOCOL_3 = 3 << 16
@@ -69,7 +69,8 @@ class Proxy:
         """Drop the connections that execute a statement whose text contains *marker*.
 
         "before": the server never sees the execution. "after": the server executes and answers,
-        the client hears nothing of it. Each of the following executions is cut with *probability*,
+        the client hears nothing of it. "amid": the server gets half of what the client sends; "amid the answer": the
+        client gets half of what the server first sends. Each of the following executions is cut with *probability*,
         *times* of them at most; None means no end.
         """
         with self._lock:
@@ -165,6 +166,7 @@ class _Connection:
         self._messages = _ClientMessages()
         self._server_spoke = True
         self._swallowing = False
+        self._halving = False
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._thread = threading.Thread(target=self._serve, name="proxy connection", daemon=True)
@@ -201,14 +203,22 @@ class _Connection:
             match self._proxy.choose_cut(self._messages.executed_in(data)):
                 case "before":
                     return
+                case "amid":
+                    self._server.sendall(data[: len(data) // 2])
+                    return
                 case "after":
                     self._swallowing = True
+                case "amid the answer":
+                    self._halving = True
             self._server.sendall(data)
 
     def _pass_down(self) -> None:
         swallowed = b""
         while data := self._server.recv(CHUNK):
             self._server_spoke = True
+            if self._halving:
+                self._client.sendall(data[: len(data) // 2])
+                return
             if not self._swallowing:
                 self._client.sendall(data)
                 continue
