@@ -54,6 +54,24 @@ def test_a_model_summarizes_for_blocking_and_for_async_callers(
     assert asyncio.run(summarized()) == answer
 
 
+@pytest.mark.parametrize("nothing", ["", " \n"], ids=repr)
+def test_an_answer_without_words_takes_no_messages_out_of_sight(
+    database_url: str, nothing: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a model that refuses: what is not summarised is asked about again with the next write."""
+    answers = iter([nothing, "what was said"])
+    with SessionManager(
+        database_url, message_window=2, summarizer=lambda *_: next(answers), background=False
+    ) as manager:
+        manager.add_memory("a", numbered(3))
+        before = manager.list_summaries("a")
+        manager.add_memory("a", said("more"))
+
+        assert before == []
+        assert [summary.content for summary in manager.list_summaries("a")] == ["what was said"]
+    assert "summarizing session 'a' failed: InvalidInput" in caplog.text
+
+
 def test_the_prompt_has_the_summary_so_far_and_what_was_said_since(sqlite_url: str) -> None:
     prompts: list[str] = []
     answers = iter(["Alice likes tea.", "Alice likes tea and cake."])

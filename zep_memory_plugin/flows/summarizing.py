@@ -21,6 +21,8 @@ def summarize(app: Application, session_id: str) -> Flow[None]:
         previous, messages = yield units.read(core.summaries.due, session_id, app.message_window)
         if messages:
             text = asking.text_of((yield _not_again(app.summarizer(previous, messages), (id(app), session_id))))
+            if isinstance(text, str) and not text.strip():
+                raise InvalidInput("summarizer", "returned no words, which would take the place of what was said")
             row = core.summaries.written(Summary(content=text), app.token_counter)
             yield units.write(core.summaries.add_of, session_id, row, messages)
     except Exception as error:  # whatever the application's function raises, the messages are stored
