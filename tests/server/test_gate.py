@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.server.conftest import OpenServer
 from tests.support.messages import said
-from zep_memory_plugin import DatabaseUnavailable, SessionManager
+from zep_memory_plugin import DatabaseUnavailable, InvalidInput, SessionManager
 from zep_memory_plugin.server import Settings, create_app, new_token
 from zep_memory_plugin.server.logs import JsonLines
 
@@ -84,6 +84,15 @@ def test_no_other_way_to_write_a_path_leads_around_the_token(guarded: TestClient
     assert guarded.get(f"http://127.0.0.1{path}").status_code in (401, 404)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"secret": ""}, {"secret": " "}, {"host": "0.0.0.0"}, {"host": "memory"}], ids=repr
+)
+def test_what_would_let_anybody_in_unasked_is_not_even_made(manager: SessionManager, settings: dict) -> None:
+    """A secret that a program forgot to set signs the tokens of everybody."""
+    with pytest.raises(InvalidInput, match=next(iter(settings))):
+        create_app(Settings(**settings), manager)
+
+
 @pytest.fixture
 def mounted(manager: SessionManager) -> Iterator[TestClient]:
     """Return a client of a program that has a server, which asks for a token, below a path of its own."""
@@ -143,7 +152,9 @@ def test_nothing_is_written_by_a_strange_name(server: TestClient, manager: Sessi
     assert [session.session_id for session in manager.list_sessions()] == ["a"]
 
 
-@pytest.mark.parametrize("settings", [{"secret": SECRET}, {"anonymous": True}, {"host": "10.0.0.1"}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{"secret": SECRET}, {"anonymous": True}, {"host": "10.0.0.1", "anonymous": True}], ids=str
+)
 def test_where_anybody_may_ask_or_shows_a_token_a_name_does_not_matter(open_server: OpenServer, settings: dict) -> None:
     headers = {"host": "memory.example", **bearer(new_token(SECRET))}
 

@@ -20,7 +20,7 @@ from .layers.paths import API, WrittenPaths
 from .layers.sizes import Sizes
 from .pages import create_pages
 from .routes import memory, messages, sessions, users
-from .settings import Settings, is_loopback
+from .settings import Settings
 from .walks import Walks
 
 logger = logging.getLogger(__name__)
@@ -35,8 +35,12 @@ def create_app(settings: Settings | None = None, manager: SessionManager | None 
     """Return the server as an ASGI application.
 
     It serves *manager*, which stays open, or else opens and closes its own as *settings* say.
+
+    Raises:
+        InvalidInput: anybody on the network could come in unasked.
     """
     chosen = settings or Settings()
+    chosen.check()
     served = _opened(chosen) if manager is None else manager_of(manager)
     app = FastAPI(
         title="zep_memory_plugin",
@@ -68,7 +72,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Sizes, largest=settings.max_request_size)
     if settings.secret is not None:
         app.add_middleware(Access, secret=settings.secret)
-    elif not settings.anonymous and is_loopback(settings.host):
+    elif not settings.anonymous:
         app.add_middleware(OwnNames)
     app.add_middleware(WrittenPaths)
     app.add_middleware(Envelope)
