@@ -8,12 +8,14 @@ import pytest
 from tests.stress.checks import stress
 from tests.stress.failovers import fail_over
 from tests.stress.kills import kill
+from tests.stress.replicas import read_replica
 from tests.support.colours import BACKENDS, Backend
 
 DRIVERS = [one for one in BACKENDS if one.name in ("sqlite-sync", "aiosqlite", "postgres-sync", "asyncpg")]
 SECONDS = 2.0
 ROUNDS = 2
 FAILOVER_SECONDS = 4.0
+REPLICA_SECONDS = 4.0
 
 
 @pytest.fixture
@@ -50,3 +52,12 @@ def test_every_answer_is_right_through_failovers_behind_a_pooler() -> None:
     assert problems == []
     assert counts["acknowledged"] > 0
     assert counts["failovers"] > 0
+
+
+@pytest.mark.timeout(240)
+def test_writers_find_what_they_have_written_through_a_replica() -> None:
+    """However late it is, and whenever it is away."""
+    counts, problems = read_replica(random.randrange(10**6), REPLICA_SECONDS)
+
+    assert problems == []
+    assert counts["reads"] > 0

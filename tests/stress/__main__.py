@@ -13,6 +13,7 @@ from tests.stress.backups import back_up
 from tests.stress.checks import stress
 from tests.stress.failovers import fail_over
 from tests.stress.kills import kill
+from tests.stress.replicas import read_replica
 from tests.stress.soak import soak
 from tests.support.colours import BACKENDS, Backend
 from tests.support.postgres import PostgresServer, start_server
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", choices=NAMES, help="one driver")
     parser.add_argument("--failovers", action="store_true", help="instead: behind a pooler, the server fails over")
+    parser.add_argument("--replica", action="store_true", help="instead: a replica answers, and is disturbed")
     parser.add_argument("--steps", type=int, default=0, help="instead: random operations, compared with a model")
     given = parser.parse_args()
     if given.steps:
@@ -47,6 +49,10 @@ def main() -> int:
     if given.failovers:
         counts, problems = fail_over(seed, given.seconds, every=FAILOVER_EVERY)
         print(f"failovers, seed {seed}: {dict(sorted(counts.items()))}", *problems[:20], sep="\n    ", flush=True)
+        return min(len(problems), 1)
+    if given.replica:
+        counts, problems = read_replica(seed, given.seconds)
+        print(f"replica, seed {seed}: {dict(sorted(counts.items()))}", *problems[:20], sep="\n    ", flush=True)
         return min(len(problems), 1)
     server = start_server()
     bad = 0
