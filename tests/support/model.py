@@ -605,13 +605,15 @@ class Model:
 
     def apply_ledger(self) -> list[str]:
         """Erase again what users had before they were erased, and return of whom there was some."""
-        found = []
-        for user_id, moment in self._erased.items():
-            old = [one for one in self._sessions.values() if one.user_id == user_id and one.created < moment]
-            if old:
-                found.append(user_id)
-                self._sessions = {key: one for key, one in self._sessions.items() if one not in old}
-        return sorted(found)
+        return [user_id for user_id in sorted(self._erased) if self._erase_again(user_id)]
+
+    def _erase_again(self, user_id: str) -> bool:
+        user, theirs = self._users.get(user_id), [one for one in self.every_session() if one.user_id == user_id]
+        if (user is not None and user.held) or any(session.held for session in theirs):
+            return False
+        old = [session for session in theirs if session.created < self._erased[user_id]]
+        self._sessions = {key: one for key, one in self._sessions.items() if one not in old}
+        return bool(old)
 
 
 def _next_state(before: ModelState | None, content: str) -> ModelState:
