@@ -279,3 +279,28 @@ def test_values_that_json_lacks_are_kept_readable(manager: SessionManager) -> No
         output | {"output": {"price": "1.5"}},
     ]
     assert [message.content for message in manager.list_messages("s")] == ["when?", "", '{"price":"1.5"}']
+
+
+class BusyModel(ScriptedModel):
+    """A model that answers no sooner than the third time."""
+
+    async def get_response(self, *others: Any, **options: Any) -> ModelResponse:
+        if len(self.prompts) < 2:
+            self.prompts.append(options["input"])
+            raise ConnectionError("429")
+        return await super().get_response(*others, **options)
+
+
+def test_a_question_that_is_asked_again_after_a_run_that_failed_stands_once(manager: SessionManager) -> None:
+    """The runner stores the question before it asks the model."""
+    agent = Agent(name="guide", model=BusyModel(answer("Sunny.")))
+
+    async def ask() -> None:
+        await Runner.run(agent, "Weather?", session=ZepSession("s", manager), run_config=UNTRACED)
+
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            asyncio.run(ask())
+    asyncio.run(ask())
+
+    assert [row.content for row in manager.list_messages("s")] == ["Weather?", "Sunny."]

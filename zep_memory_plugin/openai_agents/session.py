@@ -11,7 +11,7 @@ from ..errors import SessionChanged, SessionNotFound
 from ..forms import Json
 from ..manager import SessionManager, manager_of
 from ..models import Message
-from ..types import DEFAULT_MAX_TOKENS
+from ..types import DEFAULT_MAX_TOKENS, KnownRule
 from ..uuids import BEGINNING
 from .items import FORM, to_row
 
@@ -61,9 +61,10 @@ class ZepSession(SessionABC):
         return cast("list[TResponseInputItem]", items[max(len(items) - bound, 0) :])
 
     async def add_items(self, items: list[TResponseInputItem], *, wrapper: Run | None = None) -> None:
-        """Append *items*, all or none."""
+        """Append *items*, all or none; a question that the session ends with is asked again, and stands once."""
         rows = [to_row(cast("Json", item)) for item in items]
-        await self._manager.aadd_memory(self.session_id, rows, user_id=self._user(wrapper))
+        known: KnownRule = "append" if all(row.role == "user" for row in rows) else "update"
+        await self._manager.aadd_memory(self.session_id, rows, user_id=self._user(wrapper), known=known)
 
     async def pop_item(self, *, wrapper: Run | None = None) -> TResponseInputItem | None:
         """Soft-delete the newest message and return its last item; None when there is none."""
