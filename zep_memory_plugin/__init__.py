@@ -24,6 +24,8 @@ from .manager import SessionManager
 from .models import (
     BeforeStore,
     Branch,
+    Change,
+    Changes,
     ChangeState,
     ErasureCheck,
     ErasureReceipt,
@@ -53,6 +55,7 @@ from .models import (
 )
 from .types import (
     DEFAULT_MAX_TOKENS,
+    ChangeKind,
     Durability,
     Embedder,
     JsonScalar,
@@ -86,7 +89,10 @@ __all__ = [
     "DEFAULT_MAX_TOKENS",
     "BeforeStore",
     "Branch",
+    "Change",
+    "ChangeKind",
     "ChangeState",
+    "Changes",
     "Conflict",
     "CurrentSession",
     "DatabaseUnavailable",

@@ -19,6 +19,7 @@ from .flows import application, asking, chores, searching, states, writing
 from .models import (
     BeforeStore,
     Branch,
+    Changes,
     ChangeState,
     ErasureCheck,
     ErasureReceipt,
@@ -1049,6 +1050,46 @@ class SessionManager:
         if as_of is not None:
             return await self._runner.aread(core.history.listed, session_id, as_of, limit, cursor, deleted, user_id)
         return await self._runner.aread(core.messages.listed, session_id, limit, cursor, deleted, user_id)
+
+    def changes(
+        self,
+        session_id: str | None = None,
+        limit: int | None = None,
+        cursor: int | str | None = None,
+        *,
+        user_id: str | None = None,
+    ) -> Changes:
+        """Return what was committed in a session, or in all sessions of a user, after a place, and none missed.
+
+        Messages that were appended, edited, archived, deleted, restored or superseded, by whatever process, in the
+        order of commits: of a session by its revisions, and within one by seq; sessions one after the other, in the
+        order in which they were added. A message comes where it was appended and where it was changed last, as it is
+        now, and when it is deleted or superseded by now, as that alone. What a purge or an erasure has removed comes no
+        more, nor what another user was given. Of many at most *limit* are returned.
+
+        *cursor* is that of the call before, with which nothing comes twice; or a revision of the session; or "now",
+        after all that is committed. By default it begins with the first message. A soft-deleted session is read as
+        well; one that is not there has no changes.
+
+        Raises:
+            InvalidInput: neither a session nor a user is named, or *cursor* is none.
+            SessionOwnedByAnotherUser: the session belongs to someone other than *user_id*.
+        """
+        return self._runner.read(core.changes.listed, session_id, user_id, limit, cursor)
+
+    async def achanges(
+        self,
+        session_id: str | None = None,
+        limit: int | None = None,
+        cursor: int | str | None = None,
+        *,
+        user_id: str | None = None,
+    ) -> Changes:
+        """Return what was committed in a session, or in all sessions of a user, after a place, and none missed.
+
+        See `changes`.
+        """
+        return await self._runner.aread(core.changes.listed, session_id, user_id, limit, cursor)
 
     def follow(
         self,

@@ -24,7 +24,16 @@ from pydantic import (
 from . import rendering
 from .errors import InvalidInput, shown
 from .moments import microseconds
-from .types import JsonScalar, LangChainModel, LlamaIndexModel, Metadata, RoleType, SessionOrder, ToolArguments
+from .types import (
+    ChangeKind,
+    JsonScalar,
+    LangChainModel,
+    LlamaIndexModel,
+    Metadata,
+    RoleType,
+    SessionOrder,
+    ToolArguments,
+)
 
 if TYPE_CHECKING:
     from .types import Takes
@@ -298,6 +307,22 @@ class Memory(_Result):
 
     messages: Annotated[list[Message], _as(Message)] = Field(default_factory=list)
     summary: Annotated[Summary | None, _as(Summary)] = None
+
+
+class Change(_Result):
+    """What became of a message by a write to its session."""
+
+    session_id: str
+    revision: int = Field(description="That of the session with the write.")
+    kind: ChangeKind = Field(description="What the message is by now: 'changed' is edited, archived or restored.")
+    message: Annotated[Message, _as(Message)] = Field(description="As it is now; if deleted, as it was.")
+
+
+class Changes(_Result):
+    """What was committed after a place in the history of a session or a user."""
+
+    changes: Annotated[list[Change], _as(Change)] = Field(default_factory=list)
+    cursor: str = Field(description="The place after the last one, for the next call.")
 
 
 class Explanation(_Result):

@@ -281,6 +281,7 @@ messages = Table(
     metadata,
     Column("session_id", String(255), ForeignKey(sessions.c.session_id), nullable=False),
     Column("seq", BigInteger, nullable=False, autoincrement=False),
+    Column("appended_revision", BigInteger),
     Column("uuid", CompactUuid, nullable=False),
     Column("role", Text, nullable=False),
     Column("role_type", String(9), nullable=False),
@@ -296,12 +297,19 @@ messages = Table(
     Column("archived_at", UtcDateTime),
     Column("native_format", Text),
     Column("native", Text),
+    Column("changed_revision", BigInteger),
     Column("terms", TermNumbers, info={"dialect": "postgresql"}),
     PrimaryKeyConstraint("session_id", "seq"),
     UniqueConstraint("session_id", "uuid"),
     info=_WITHOUT_ROWID,
 )
-"""Postgres searches messages by the numbers of their terms, which no reader of a message sees."""
+"""Postgres searches messages by the numbers of their terms, which no reader of a message sees.
+
+`appended_revision` is the revision of the session that a message came with, and grows with its seq; one that came in
+between others has none. `changed_revision` is that of its last change since, and NULL before the first one.
+"""
+
+_partial_index(messages, "session_id, changed_revision, seq", where="changed_revision IS NOT NULL", name="changed")
 
 summaries = Table(
     f"{PREFIX}summaries",

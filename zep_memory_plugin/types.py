@@ -61,6 +61,9 @@ MessageStatus = Literal["active", "archived"]
 KnownRule = Literal["update", "append"]
 """What becomes of a message whose uuid the session knows: it gets the new content, or may be one that is said anew."""
 
+ChangeKind = Literal["appended", "changed", "deleted", "superseded"]
+"""What became of a message; "changed" is edited, archived or restored, and there as it is now."""
+
 SessionOrder = Literal["added", "active"]
 """Whether sessions are listed as they were added, oldest first, or by their last message, newest first."""
 

@@ -69,8 +69,9 @@ GOOD: dict[str, Any] = {
 GOOD_OF: dict[tuple[str, str], Any] = {
     ("add_session", "session"): Session(session_id="new", user_id="alice"),
     ("add_user", "user"): User(user_id="new"),
+    ("changes", "session_id"): "a",
 }
-"""The same, for the parameters of one method where another value is needed."""
+"""The same, for the parameters of one method where another value is needed, or one at all."""
 
 
 def fill(memory: Caller) -> None:
@@ -85,7 +86,7 @@ def good_arguments(method: str) -> dict[str, Any]:
     return {
         name: deepcopy(GOOD_OF.get((method, name), GOOD.get(name)))
         for name, parameter in parameters_of(method).items()
-        if parameter.default is inspect.Parameter.empty
+        if parameter.default is inspect.Parameter.empty or (method, name) in GOOD_OF
     }
 
 

@@ -34,7 +34,7 @@ _KEPT = ("session_id", "uuid", "created_at")
 """Columns that a message keeps when it is written again."""
 
 # Built once: building a statement costs several times what sending it does.
-_TAKEN = (sessions.c.session_id, sessions.c.uuid, sessions.c.last_seq, sessions.c.user_id, sessions.c.metadata)
+_TAKEN = [sessions.c[name] for name in ("session_id", "uuid", "last_seq", "revision", "user_id", "metadata")]
 _TAKE_SEQS = {expected: take_seqs(owned=False, expected=expected).returning(*_TAKEN) for expected in (False, True)}
 _RETURN_SEQS = (
     update(sessions)
@@ -81,15 +81,17 @@ def append_anew(
 ) -> list[Message]:
     """Append *new* in a transaction of the caller; what the session has or had of it moves to its new seq."""
     request = _request(connection, stamp, checks.session_id(session_id), checks.optional_user_id(user_id), new)
-    before = _take_seqs(connection, stamp, request, new) - len(request.rows)
+    taken = _take_seqs(connection, stamp, request, new)
+    before = taken.last_seq - len(request.rows)
     known = _known(connection, request, _candidates(stamp, request, new))
-    _return_seqs(connection, stamp, request, known, 0)
+    revision = taken.revision - _return_seqs(connection, stamp, request, known, 0)
     rows = list(enumerate(request.rows, start=before + 1))
     index_of(connection).drop(connection, request.session_id, [row.seq for row in known.values()])
     if fresh := [(seq, row) for seq, row in rows if row["uuid"] not in known]:
-        database_of(connection).fill(connection, request.session_id, fresh)
+        database_of(connection).fill(connection, request.session_id, fresh, revision)
     moved = [(known[row["uuid"]], seq, row) for seq, row in rows if row["uuid"] in known]
-    changes = [_move(request, stamp, stored, seq, row) for stored, seq, row in moved]
+    at_revision = {"appended_revision": revision, "changed_revision": None}
+    changes = [_move(request, stamp, stored, seq, row) | at_revision for stored, seq, row in moved]
     _rewrite(connection, changes)
     if rows:
         index_of(connection).add(connection, request.session_id, before, request.rows)
@@ -144,7 +146,8 @@ def _append_to_new(connection: Connection, stamp: Stamp, request: Append, new: B
 def _append(connection: Connection, stamp: Stamp, request: Append, new: Batch) -> list[Appended]:
     """Append in several statements of one transaction, under the session's row lock."""
     count = len(request.rows)
-    before = _take_seqs(connection, stamp, request, new) - count
+    taken = _take_seqs(connection, stamp, request, new)
+    before = taken.last_seq - count
     known = _known(connection, request, _candidates(stamp, request, new))
     is_first = not any(_is_of_this_call(row, stamp) for row in known.values())
     if new.after is not None and is_first:
@@ -152,11 +155,11 @@ def _append(connection: Connection, stamp: Stamp, request: Append, new: Batch) -
     if request.only_unknown and is_first:
         known = resending.resent(connection, request, known, new.since_seq)
     fresh = [row for row in request.rows if row["uuid"] not in known]
-    _return_seqs(connection, stamp, request, known, count - len(fresh))
+    revision = taken.revision - _return_seqs(connection, stamp, request, known, count - len(fresh))
     if fresh:
-        database_of(connection).fill(connection, request.session_id, enumerate(fresh, start=before + 1))
+        database_of(connection).fill(connection, request.session_id, enumerate(fresh, start=before + 1), revision)
         index_of(connection).add(connection, request.session_id, before, fresh)
-    return filled(enumerate(fresh, start=before + 1)) + _overwrite(connection, stamp, request, known)
+    return filled(enumerate(fresh, start=before + 1)) + _overwrite(connection, stamp, request, known, revision)
 
 
 def _candidates(stamp: Stamp, request: Append, new: Batch) -> Collection[UUID]:
@@ -164,16 +167,15 @@ def _candidates(stamp: Stamp, request: Append, new: Batch) -> Collection[UUID]:
     return new.given if stamp.attempt == 1 else {row["uuid"] for row in request.rows}
 
 
-def _take_seqs(connection: Connection, stamp: Stamp, request: Append, new: Batch) -> int:
-    """Lock the session, creating or undeleting it, move its last seq on, and return that."""
+def _take_seqs(connection: Connection, stamp: Stamp, request: Append, new: Batch) -> Row[Any]:
+    """Lock the session, creating or undeleting it, move its last seq and its revision on, and return its row."""
     taken = _taken(connection, stamp, request)
     session_rows.own(connection, stamp, request.session_id, taken.user_id, request.user_id)
     if new.metadata is not None:
         session_rows.patch(connection, taken, new.metadata)
     if new.state is not None:
         states.put(connection, stamp, session_states, request.session_id, new.state)
-    last_seq: int = taken.last_seq
-    return last_seq
+    return taken
 
 
 def _taken(connection: Connection, stamp: Stamp, request: Append) -> Row[Any]:
@@ -197,13 +199,15 @@ def _is_written(connection: Connection, stamp: Stamp, request: Append) -> bool:
     return connection.execute(written_at).scalar() == stamp.now
 
 
-def _return_seqs(
-    connection: Connection, stamp: Stamp, request: Append, known: dict[UUID, Row[Any]], count: int
-) -> None:
-    """Give back *count* seqs that were taken for *known* messages, and the write where an earlier attempt did it."""
+def _return_seqs(connection: Connection, stamp: Stamp, request: Append, known: dict[UUID, Row[Any]], count: int) -> int:
+    """Give back *count* seqs that were taken for *known* messages, and the write where an earlier attempt did it.
+
+    Return how many writes were given back.
+    """
     writes = int(any(_is_of_this_call(row, stamp) for row in known.values()))
     if count or writes:
         connection.execute(_RETURN_SEQS, {"session": request.session_id, "count": count, "writes": writes})
+    return writes
 
 
 def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) -> dict[UUID, Row[Any]]:
@@ -216,14 +220,16 @@ def _known(connection: Connection, request: Append, candidates: Iterable[UUID]) 
     return known
 
 
-def _overwrite(connection: Connection, stamp: Stamp, request: Append, known: dict[UUID, Row[Any]]) -> list[Appended]:
+def _overwrite(
+    connection: Connection, stamp: Stamp, request: Append, known: dict[UUID, Row[Any]], revision: int
+) -> list[Appended]:
     """Give stored messages their new content; deleted ones stay as they are, and so does what this very call stored."""
     live = [(row, known[row["uuid"]]) for row in request.rows if row["uuid"] in known]
     live = [(row, stored) for row, stored in live if stored.deleted_at is None]
     settled = {uuid for uuid, stored in known.items() if uuid in request.unchanged or _is_of_this_call(stored, stamp)}
     done = [_as_it_is(stored) for _, stored in live if stored.uuid in settled]
     due = [(row, stored) for row, stored in live if stored.uuid not in settled]
-    changes = [_change(request, row, stored) for row, stored in due]
+    changes = [_change(request, row, stored) | {"changed_revision": revision} for row, stored in due]
     index_of(connection).replace(connection, request.session_id, [stored.seq for _, stored in due])
     _rewrite(connection, changes)
     return done + [_rewritten(stored, change, stored.seq) for (_, stored), change in zip(due, changes, strict=True)]

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, and_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, select
 
 from ..errors import InvalidInput
 from ..models import Message
 from ..tables import messages
 from ..units import Stamp
-from . import checks, ownership
+from . import checks, ownership, revisions
 from . import sessions as session_rows
 from .chunks import chunked
 from .messages import COLUMNS, of_session, read, unmarked
@@ -103,8 +103,8 @@ def _mark(
     connection: Connection, stamp: Stamp, session_id: str, rows: Sequence[Row[Any]], column: Column[datetime]
 ) -> None:
     """Write the moment of this call into *column* of some messages."""
-    for chunk in chunked([row.seq for row in rows]):
-        marked = update(messages).where(_of_session(session_id), messages.c.seq.in_(chunk))
-        connection.execute(marked.values({column: stamp.now}))
     if rows:
         session_rows.write(connection, stamp, session_id)
+    for chunk in chunked([row.seq for row in rows]):
+        those = (_of_session(session_id), messages.c.seq.in_(chunk))
+        connection.execute(revisions.change(messages, *those, **{column.name: stamp.now}))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, or_, select
 
 from ..databases import database_of
 from ..errors import MessageNotFound
@@ -17,7 +17,7 @@ from ..models import Branch, Message, stored
 from ..tables import SUPERSEDED, branches, messages, sessions, summaries
 from ..units import Stamp
 from ..uuids import BEGINNING
-from . import checks, ownership
+from . import checks, ownership, revisions
 from . import sessions as session_rows
 from .messages import COLUMNS, read
 from .sessions import LONGEST_PREVIEW
@@ -74,20 +74,19 @@ def read_to(
 def rewind(connection: Connection, stamp: Stamp, session_id: str, seq: int) -> None:
     """Let a locked session end with the message at *seq*, and supersede what comes after it."""
     last_seq = _last_seq(connection, session_id)
-    after = (messages.c.session_id == session_id, messages.c.seq > seq, messages.c.deleted_at.is_(None))
-    superseded = connection.execute(update(messages).where(*after).values(deleted_at=SUPERSEDED)).rowcount
+    session_rows.write(connection, stamp, session_id)
+    superseded = _set(connection, messages, session_id, messages.c.seq > seq, None, SUPERSEDED)
     _set(connection, summaries, session_id, summaries.c.seq > seq, None, SUPERSEDED)
     if superseded:
         _go_on_from(connection, session_id, last_seq, seq)
-    session_rows.write(connection, stamp, session_id)
 
 
 def switch(connection: Connection, stamp: Stamp, session_id: str, to_uuid: object, user_id: str | None) -> None:
     """Let a live session end with a message of any of its branches."""
     checked, uuid = checks.session_id(session_id), checks.message_id(to_uuid)
     session_rows.lock_live(connection, checked, user_id)
-    go_on_from(connection, checked, uuid, _last_seq(connection, checked))
     session_rows.write(connection, stamp, checked)
+    go_on_from(connection, checked, uuid, _last_seq(connection, checked))
 
 
 def go_on_from(connection: Connection, session_id: str, uuid: UUID, last_seq: int) -> None:
@@ -110,7 +109,7 @@ def forget(connection: Connection, stamp: Stamp, session_id: str) -> None:
     """Soft-delete what is superseded in a locked session, whose messages are deleted or replaced."""
     for table in (messages, summaries):
         superseded = (table.c.session_id == session_id, table.c.deleted_at == SUPERSEDED)
-        connection.execute(update(table).where(*superseded).values(deleted_at=stamp.now))
+        connection.execute(revisions.change(table, *superseded, deleted_at=stamp.now))
     connection.execute(delete(branches).where(branches.c.session_id == session_id))
 
 
@@ -154,10 +153,11 @@ def _go_on_from(connection: Connection, session_id: str, last_seq: int, seq: int
     )
 
 
-def _set(connection: Connection, table: Table, session_id: str, which: Any, before: Any, after: Any) -> None:
+def _set(connection: Connection, table: Table, session_id: str, which: Any, before: Any, after: Any) -> int:
+    """Change `deleted_at` from *before* to *after* where it is so, and count the rows."""
     is_before = table.c.deleted_at.is_(None) if before is None else table.c.deleted_at == before
-    changed = update(table).where(table.c.session_id == session_id, which, is_before)
-    connection.execute(changed.values(deleted_at=after))
+    changed = revisions.change(table, table.c.session_id == session_id, which, is_before, deleted_at=after)
+    return connection.execute(changed).rowcount
 
 
 def on(table: Table, way: Sequence[Stretch]) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Table, bindparam, or_, select, update
+from sqlalchemy import BigInteger, Connection, Table, bindparam, func, or_, select, update
 
 from ..databases import database_of, index_of
 from ..databases.prepared import Prepared
@@ -27,7 +27,7 @@ from . import users as user_rows
 from .chunks import chunked
 from .records import Record, Row
 
-_UNFILLED = [column.name for column in messages.c if column.name in ("updated_at", "deleted_at")]
+_UNFILLED = [column.name for column in messages.c if column.name in ("updated_at", "deleted_at", "changed_revision")]
 """Columns that messages do not have when they are appended."""
 
 NAMED_AT_ONCE = 200
@@ -47,6 +47,7 @@ _REACH = (
         active_hour=latest_hour(),
         revision=sessions.c.revision + 1,
     )
+    .returning(sessions.c.revision)
 )
 
 
@@ -127,7 +128,8 @@ def _store_session(connection: Connection, stamp: Stamp, row: Row, stored: Store
         stored.refused.append(session_id)
         return
     stored.add("session", new=0, known=1)
-    _reach(connection, session_id, there.last_seq, row["last_seq"], row["last_active_at"])
+    if row["last_seq"] > there.last_seq:
+        _reach(connection, session_id, row["last_seq"], row["last_active_at"])
 
 
 def _timed(stamp: Stamp, row: Row) -> Row:
@@ -140,12 +142,15 @@ def _without(row: Row, name: str) -> Row:
     return {key: value for key, value in row.items() if key != name}
 
 
-def _reach(connection: Connection, session_id: str, last_seq: int, reached: int, active_at: datetime | None) -> None:
-    """Let the next message of a session come after the seq *reached*, which is a write to it; it was *active_at*."""
-    if reached > last_seq:
-        hour = None if active_at is None else hour_of(active_at)
-        parameters = {"session": session_id, "reached": reached, "active": active_at, "hour": hour}
-        connection.execute(_REACH, parameters)
+def _reach(connection: Connection, session_id: str, reached: int, active_at: datetime | None) -> int:
+    """Let the next message of a session come after the seq *reached*, which is a write to it; it was *active_at*.
+
+    Return the revision that it has then.
+    """
+    hour = None if active_at is None else hour_of(active_at)
+    parameters = {"session": session_id, "reached": reached, "active": active_at, "hour": hour}
+    revision: int = connection.execute(_REACH, parameters).scalar_one()
+    return revision
 
 
 def _store_in(connection: Connection, stamp: Stamp, session_id: str, records: Sequence[Record], stored: Stored) -> None:
@@ -202,9 +207,10 @@ def _store_messages(connection: Connection, session_id: str, last_seq: int, rows
             end += 1
             seq = end
         by_seq[seq] = row
-    _fill(connection, session_id, sorted(by_seq.items()))
-    newest = max((row["created_at"] for row in by_seq.values()), default=None)
-    _reach(connection, session_id, last_seq, max(by_seq, default=0), newest)
+    if by_seq:
+        newest = max(row["created_at"] for row in by_seq.values())
+        revision = _reach(connection, session_id, max(last_seq, *by_seq), newest)
+        _fill(connection, session_id, sorted(by_seq.items()), revision)
     return len(by_seq)
 
 
@@ -223,13 +229,15 @@ def _there(connection: Connection, session_id: str, rows: Sequence[Row]) -> tupl
     return uuids, seqs
 
 
-def _fill(connection: Connection, session_id: str, rows: Sequence[tuple[int, Row]]) -> None:
+def _fill(connection: Connection, session_id: str, rows: Sequence[tuple[int, Row]], revision: int) -> None:
+    """Store new messages, which are appended where none comes after them, and else put in between others."""
+    query = select(func.max(messages.c.seq)).where(messages.c.session_id == session_id)
+    at_end = rows[0][0] > (connection.execute(query).scalar() or 0)
     index = index_of(connection)
     filled = [(seq, row | index.columns(row["name"], row["content"])) for seq, row in rows]
-    if not filled:
-        return
-    database_of(connection).fill(connection, session_id, filled)
-    unfinished = [(seq, row) for seq, row in rows if any(row[name] is not None for name in _UNFILLED)]
+    database_of(connection).fill(connection, session_id, filled, revision if at_end else None)
+    finished = ((seq, row | {"changed_revision": None if at_end else revision}) for seq, row in rows)
+    unfinished = [(seq, row) for seq, row in finished if any(row[name] is not None for name in _UNFILLED)]
     if unfinished:
         _FINISH.run(connection, [_finish(session_id, seq, row) for seq, row in unfinished])
     for run in _runs(filled):

@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Table,
@@ -14,7 +15,6 @@ from sqlalchemy import (
     literal,
     select,
     union_all,
-    update,
 )
 
 from ..databases import index_of
@@ -23,11 +23,14 @@ from ..errors import InvalidInput, SessionExists
 from ..models import Memory, Session, Summary, stored
 from ..tables import columns_of, messages, summaries
 from ..units import Stamp
-from . import branches, checks, ownership, states
+from . import branches, checks, ownership, revisions, states
 from . import sessions as session_rows
 from .messages import COLUMNS, NEAR_END, of_session, read, seq_of
 from .summaries import COVERED, latest_as_row, parted
 from .windows import newest_turns
+
+FIRST_REVISION = 1
+"""The revision of a session that is a copy."""
 
 _SEQ = [column.name for column in COLUMNS].index("seq")
 
@@ -82,11 +85,11 @@ def clear(connection: Connection, stamp: Stamp, session_id: str, user_id: str | 
     """Soft-delete all messages and summaries of a session, and keep the session."""
     checked = checks.session_id(session_id)
     session_rows.lock_live(connection, checked, user_id)
+    session_rows.write(connection, stamp, checked)
     for table in (messages, summaries):
         live = (table.c.session_id == checked, table.c.deleted_at.is_(None))
-        connection.execute(update(table).where(*live).values(deleted_at=stamp.now))
+        connection.execute(revisions.change(table, *live, deleted_at=stamp.now))
     branches.forget(connection, stamp, checked)
-    session_rows.write(connection, stamp, checked)
 
 
 def rewind(connection: Connection, stamp: Stamp, session_id: str, to_uuid: object, user_id: str | None = None) -> None:
@@ -124,14 +127,17 @@ def fork(
 
 def _create_fork(connection: Connection, stamp: Stamp, target: str, origin: Row[Any], until: int) -> bool:
     same = {"user_id": origin.user_id, "title": origin.title, "metadata": origin.metadata}
-    fields = {"added_at": stamp.now, "last_seq": until, "revision": 1, **same}
+    fields = {"added_at": stamp.now, "last_seq": until, "revision": FIRST_REVISION, **same}
     return session_rows.create(connection, stamp, target, **fields)
 
 
 def _copy(connection: Connection, table: Table, source: str, target: str, until: int) -> None:
     columns = columns_of(table, connection.dialect.name)
-    kept = [column for column in columns if column.name not in ("session_id", "deleted_at")]
-    rows: Any = select(literal(target), *kept).where(
+    given: dict[str, ColumnElement[Any]] = {"session_id": literal(target)}
+    if table is messages:
+        given["appended_revision"] = literal(FIRST_REVISION)
+    kept = [column for column in columns if column.name not in (*given, "deleted_at", "changed_revision")]
+    rows: Any = select(*given.values(), *kept).where(
         table.c.session_id == source, table.c.seq <= until, table.c.deleted_at.is_(None)
     )
-    connection.execute(insert(table).from_select(["session_id", *(column.name for column in kept)], rows))
+    connection.execute(insert(table).from_select([*given, *(column.name for column in kept)], rows))

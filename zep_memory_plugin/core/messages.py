@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 from sqlalchemy.engine import Row
 
 from .. import units
@@ -18,7 +18,7 @@ from ..models import Message, ToolCall, stored
 from ..tables import SUPERSEDED, messages, sessions
 from ..types import Metadata, TokenCounter
 from ..units import Flow, Stamp
-from . import checks, damage, jsontext, ownership
+from . import checks, damage, jsontext, ownership, revisions
 from . import sessions as session_rows
 from .batches import NATIVE_FORMAT, TEXTS, written
 from .chunks import chunked
@@ -244,8 +244,8 @@ def _changed(
         index_of(connection).replace(connection, session_id, [row.seq])
         values |= {**rewritten, **index_of(connection).columns(row.name, rewritten["content"])}
     at_key = (messages.c.session_id == session_id, messages.c.seq == row.seq)
-    connection.execute(update(messages).where(*at_key).values(values))
     session_rows.write(connection, stamp, session_id)
+    connection.execute(revisions.change(messages, *at_key, **values))
     return get(connection, session_id, uuid)
 
 
@@ -255,10 +255,10 @@ def delete(
     """Soft-delete messages; when one of them is missing, none goes."""
     wanted = list(dict.fromkeys(checks.message_id(uuid) for uuid in uuids))
     session_rows.lock_live(connection, checks.session_id(session_id), user_id)
-    for chunk in chunked(wanted):
-        _delete_chunk(connection, stamp, session_id, chunk)
     if wanted:
         session_rows.write(connection, stamp, session_id)
+    for chunk in chunked(wanted):
+        _delete_chunk(connection, stamp, session_id, chunk)
 
 
 def _delete_chunk(connection: Connection, stamp: Stamp, session_id: str, uuids: Sequence[UUID]) -> None:
@@ -268,7 +268,7 @@ def _delete_chunk(connection: Connection, stamp: Stamp, session_id: str, uuids: 
     for uuid in uuids:
         if uuid not in known:
             raise MessageNotFound(session_id, uuid)
-    connection.execute(update(messages).where(*named, _LIVE).values(deleted_at=stamp.now))
+    connection.execute(revisions.change(messages, *named, _LIVE, deleted_at=stamp.now))
 
 
 def unmarked(stamp: Stamp, column: Column[datetime]) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ OF_SESSION = {kind: table for kind, table in KINDS.items() if "seq" in table.c}
 STATES = {kind: table for kind, table in KINDS.items() if kind.endswith("_state")}
 """Those of which a user or a session has at most one row."""
 
-_MADE = ("id", "active_hour")
+_MADE = ("id", "active_hour", "appended_revision", "changed_revision")
 """Columns that a database makes of the rest."""
 
 _JSON = ("metadata", "tool_calls")

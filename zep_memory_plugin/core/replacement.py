@@ -1,12 +1,12 @@
 """Replacing everything that a session holds."""
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from ..errors import SessionChanged, SessionNotFound
 from ..models import Message
 from ..tables import messages, summaries
 from ..units import Stamp
-from . import branches, checks, memory
+from . import branches, checks, memory, revisions
 from . import sessions as session_rows
 from .appending import append_anew
 from .batches import Batch
@@ -21,7 +21,7 @@ def replace(connection: Connection, stamp: Stamp, session_id: str, new: Batch, u
     for table in (messages, summaries):
         old = [table.c.session_id == session_id, table.c.deleted_at.is_(None)]
         old += [table.c.seq < message.seq for message in stored[:1]]
-        connection.execute(update(table).where(*old).values(deleted_at=stamp.now))
+        connection.execute(revisions.change(table, *old, deleted_at=stamp.now))
     branches.forget(connection, stamp, session_id)
     return stored
 

@@ -26,12 +26,13 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select
 
 from ..databases import Append
 from ..models import Message
 from ..tables import messages
 from ..uuids import new_uuid
+from . import revisions
 from .messages import COLUMNS, OF_SESSION, WRITTEN
 
 MORE = 100
@@ -43,11 +44,8 @@ _NEWEST = (
     .order_by(messages.c.seq.desc())
     .limit(bindparam("count", type_=BigInteger))
 )
-_RENAME = (
-    update(messages)
-    .where(messages.c.session_id == bindparam("session"), messages.c.seq == bindparam("at_seq"))
-    .values(uuid=bindparam("other"))
-)
+_AT_KEY = (messages.c.session_id == bindparam("session"), messages.c.seq == bindparam("at_seq"))
+_RENAME = revisions.change(messages, *_AT_KEY, uuid=bindparam("other"))
 
 _OF_THE_SENDING = frozenset({"id", "response_metadata"})
 """Parts of a native form that are no part of what is said."""

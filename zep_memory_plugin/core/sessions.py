@@ -36,7 +36,7 @@ from ..moments import hour_of
 from ..tables import SUPERSEDED, branches, messages, session_states, sessions, summaries
 from ..types import JsonScalar, MessageStatus, Metadata
 from ..units import Flow, Stamp
-from . import checks, damage, holds, jsontext, listing, ownership, users
+from . import checks, damage, holds, jsontext, listing, ownership, revisions, users
 from .chunks import chunked
 from .listing import Horizon
 
@@ -346,12 +346,12 @@ def delete(
 def soft_delete(connection: Connection, stamp: Stamp, session_ids: Sequence[str]) -> None:
     """Soft-delete locked sessions and everything in them, all with one moment of deletion."""
     moment = _new_moment(connection, stamp, session_ids)
+    _move_on(connection, session_ids)
     for table in (messages, summaries):
         live = (table.c.session_id.in_(session_ids), table.c.deleted_at.is_(None))
-        connection.execute(update(table).where(*live).values(deleted_at=moment))
+        connection.execute(revisions.change(table, *live, deleted_at=moment))
     live = (sessions.c.session_id.in_(session_ids), sessions.c.deleted_at.is_(None))
     connection.execute(update(sessions).where(*live).values(deleted_at=moment, last_deleted_at=moment))
-    _move_on(connection, session_ids)
 
 
 def _move_on(connection: Connection, session_ids: Sequence[str]) -> None:
@@ -382,12 +382,12 @@ def restore(connection: Connection, stamp: Stamp, session_id: str, user_id: str 
     stored = lock(connection, checked, user_id)
     moment = stored.deleted_at or stored.last_deleted_at
     if moment is not None:
+        _move_on(connection, [checked])
         for table in (messages, summaries):
             deleted = (table.c.session_id == checked, table.c.deleted_at == moment)
-            connection.execute(update(table).where(*deleted).values(deleted_at=None))
+            connection.execute(revisions.change(table, *deleted, deleted_at=None))
         restored = update(sessions).where(sessions.c.session_id == checked)
         connection.execute(restored.values(deleted_at=None, last_deleted_at=None))
-        _move_on(connection, [checked])
     return get(connection, checked)
 
 

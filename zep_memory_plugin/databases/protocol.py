@@ -447,8 +447,10 @@ class Database(Protocol):
         """Return the number of the day, in UTC, in which a *moment* lies; that of 1970-01-01 is 0."""
         ...
 
-    def fill(self, connection: Connection, session_id: str, rows: Iterable[tuple[int, Row]]) -> None:
-        """Store new messages, any number of them, in their session, each at its seq."""
+    def fill(
+        self, connection: Connection, session_id: str, rows: Iterable[tuple[int, Row]], revision: int | None
+    ) -> None:
+        """Store new messages, any number of them, in their session, each at its seq, appended with its *revision*."""
         ...
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:

@@ -55,7 +55,7 @@ _LONGEST_NUMBER = 100
 
 _SECONDS_OF_A_DAY = 86_400
 
-_LEFT_OUT = ("session_id", "seq", "updated_at", "deleted_at")
+_LEFT_OUT = ("session_id", "seq", "appended_revision", "updated_at", "deleted_at", "changed_revision")
 _SENT = [column for column in messages.c if column.name not in _LEFT_OUT]
 """The columns of a message that are sent for it alone, in that order."""
 
@@ -120,8 +120,10 @@ class Appending:
     def day_number(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
         return cast(func.floor(func.extract("epoch", moment) / _SECONDS_OF_A_DAY), BigInteger)
 
-    def fill(self, connection: Connection, session_id: str, rows: Iterable[tuple[int, Row]]) -> None:
-        _filling().run(connection, [{"session": session_id, **_items(rows)}])
+    def fill(
+        self, connection: Connection, session_id: str, rows: Iterable[tuple[int, Row]], revision: int | None
+    ) -> None:
+        _filling().run(connection, [{"session": session_id, "revision": revision, **_items(rows)}])
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
         """Append in one statement, which returns no row where the database's fastest way is none."""
@@ -214,9 +216,9 @@ def _appending(
         taking = taking.where(~_known(item).exists())
     if asks:
         taking = taking.where(~ENDS_WITH_QUESTION.exists())
-    taken = taking.returning(sessions.c.last_seq).cte("taken")
+    taken = taking.returning(sessions.c.last_seq, sessions.c.revision).cte("taken")
     seq = taken.c.last_seq - bindparam("count", type_=BigInteger) + item.c.position
-    insert = _insert(item, seq, taken.join(item, true()))
+    insert = _insert(item, seq, taken.c.revision, taken.join(item, true()))
     if adds != "any":
         return Prepared(select(taken).add_cte(insert.cte("filled")))
     stored = _upsert(insert).cte("stored")
@@ -227,7 +229,7 @@ def _appending(
 @cache
 def _filling() -> Prepared:
     item = _items_table()
-    return Prepared(_insert(item, item.c.position, item))
+    return Prepared(_insert(item, item.c.position, bindparam("revision", type_=BigInteger), item))
 
 
 def _known(item: FromClause) -> Select[Any]:
@@ -236,9 +238,12 @@ def _known(item: FromClause) -> Select[Any]:
     return select(messages.c.seq).join_from(item, messages, and_(*same))
 
 
-def _insert(item: FromClause, seq: ColumnElement[int], source: FromClause) -> postgresql.Insert:
-    row = select(cast(bindparam("session"), Text), seq, *(item.c[sent.name] for sent in _SENT)).select_from(source)
-    return postgresql.insert(messages).from_select(["session_id", "seq", *(sent.name for sent in _SENT)], row)
+def _insert(
+    item: FromClause, seq: ColumnElement[int], revision: ColumnElement[int], source: FromClause
+) -> postgresql.Insert:
+    sent = [column.name for column in _SENT]
+    row = select(cast(bindparam("session"), Text), seq, revision, *(item.c[name] for name in sent)).select_from(source)
+    return postgresql.insert(messages).from_select(["session_id", "seq", "appended_revision", *sent], row)
 
 
 def _upsert(insert: postgresql.Insert) -> ReturningInsert[Any]:
@@ -249,6 +254,7 @@ def _upsert(insert: postgresql.Insert) -> ReturningInsert[Any]:
             **{name: insert.excluded[name] for name in _OVERWRITTEN},
             "metadata": func.coalesce(insert.excluded.metadata, messages.c.metadata),
             "updated_at": bindparam("now", type_=messages.c.updated_at.type),
+            "changed_revision": insert.excluded.appended_revision,
         },
         where=messages.c.deleted_at.is_(None),
     )

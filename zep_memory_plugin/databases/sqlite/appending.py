@@ -67,8 +67,10 @@ class Appending:
     def day_number(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
         return type_coerce(moment, BigInteger) // _MICROSECONDS_OF_A_DAY
 
-    def fill(self, connection: Connection, session_id: str, rows: Iterable[tuple[int, Row]]) -> None:
-        _fill(connection, sender(connection), session_id, rows)
+    def fill(
+        self, connection: Connection, session_id: str, rows: Iterable[tuple[int, Row]], revision: int | None
+    ) -> None:
+        _fill(connection, sender(connection), session_id, rows, revision)
 
     def append_at_once(self, connection: Connection, append: Append) -> list[Appended] | None:
         """Append messages whose uuids are new, with statements that were compiled once and are sent as they are."""
@@ -83,11 +85,11 @@ class Appending:
             session = taking.rows(connection, parameters, send)
             if not session:
                 return None
-            ((last_seq, number, hour),) = session
+            ((last_seq, revision, number, hour),) = session
             if parameters["hour"] is not None and hour < parameters["hour"]:
                 _LIST_ANEW.run(connection, [parameters], send)
             first = last_seq - len(append.rows) + 1
-            _fill(connection, send, append.session_id, enumerate(append.rows, start=first))
+            _fill(connection, send, append.session_id, enumerate(append.rows, start=first), revision)
             waiting.add_new(connection, number << SEQ_BITS | first, len(append.rows), send)
             return filled(enumerate(append.rows, start=first))
 
@@ -102,7 +104,7 @@ class Appending:
 @cache
 def _taking_seqs(*, owned: bool, expected: bool) -> Prepared:
     taking = take_seqs(owned=owned, expected=expected, listed=False)
-    return Prepared(taking.returning(sessions.c.last_seq, sessions.c.id, sessions.c.active_hour))
+    return Prepared(taking.returning(sessions.c.last_seq, sessions.c.revision, sessions.c.id, sessions.c.active_hour))
 
 
 _LIST_ANEW = Prepared(list_anew())
@@ -130,12 +132,15 @@ def _is_known(connection: Connection, append: Append, row: Row, send: Send) -> b
     return bool(_KNOWN.rows(connection, {"session": append.session_id, "uuid": row["uuid"]}, send))
 
 
-_UNSET = ("updated_at", "deleted_at", "terms")
+_UNSET = ("updated_at", "deleted_at", "changed_revision", "terms")
 _FILL = Prepared(messages.insert(), column_keys=[column.name for column in messages.c if column.name not in _UNSET])
 
 
-def _fill(connection: Connection, send: Send, session_id: str, rows: Iterable[tuple[int, Row]]) -> None:
-    _FILL.run(connection, ({**row, "session_id": session_id, "seq": seq} for seq, row in rows), send)
+def _fill(
+    connection: Connection, send: Send, session_id: str, rows: Iterable[tuple[int, Row]], revision: int | None
+) -> None:
+    of_all = {"session_id": session_id, "appended_revision": revision}
+    _FILL.run(connection, ({**row, **of_all, "seq": seq} for seq, row in rows), send)
 
 
 def _without_nul(column: ColumnElement[Any]) -> ColumnElement[Any]:

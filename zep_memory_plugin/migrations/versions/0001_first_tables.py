@@ -119,6 +119,7 @@ def _index_activity() -> None:
 def _messages() -> None:
     _create_keyed_table(
         "zep_messages",
+        sa.Column("appended_revision", sa.BigInteger),
         sa.Column("uuid", UUID, nullable=False),
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("role_type", sa.String(9), nullable=False),
@@ -134,10 +135,15 @@ def _messages() -> None:
         sa.Column("archived_at", MOMENT),
         sa.Column("native_format", sa.Text),
         sa.Column("native", sa.Text),
+        sa.Column("changed_revision", sa.BigInteger),
         sa.UniqueConstraint("session_id", "uuid", name="uq_zep_messages_session_id_uuid"),
         sa.ForeignKeyConstraint(["session_id"], ["zep_sessions.session_id"], name="fk_zep_messages_session_id"),
     )
     _index_deleted("zep_messages")
+    op.execute(
+        "CREATE INDEX ix_zep_messages_changed ON zep_messages (session_id, changed_revision, seq) "
+        "WHERE changed_revision IS NOT NULL"
+    )
 
 
 def _summaries() -> None:
