@@ -1,12 +1,15 @@
 """Histories, recall and sessions of Microsoft's Agent Framework, kept by a `SessionManager`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from . import forms
 from .context import current_session, scope_of, user_of
+from .core.usage import with_usage
 from .core.windows import bounds
 from .errors import SessionNotFound
 from .forms import Form, Json, Part
@@ -71,8 +74,26 @@ class ZepHistoryProvider(HistoryProvider):
         """Append *messages* to a session, all or none."""
         session_id = _named(session_id)
         rows = [row for message in messages for row in _rows(message)]
+        if rows:
+            rows[-1].metadata = with_usage(rows[-1].metadata, **_reported.get())
         if session_id is not None:
             await self._manager.aadd_memory(session_id, rows, user_id=user_of(self._user_id), known="append")
+
+    async def after_run(
+        self, *, agent: SupportsAgentRun, session: AgentSession, context: SessionContext, state: dict[str, Any]
+    ) -> None:
+        """Append what a run was told and answered, and with the last message what the provider reports of the run."""
+        told = (context.response.usage_details if context.response else None) or {}
+        names = {"input_tokens": "input_token_count", "output_tokens": "output_token_count"}
+        token = _reported.set({name: told.get(theirs) for name, theirs in names.items()})
+        try:
+            await super().after_run(agent=agent, session=session, context=context, state=state)
+        finally:
+            _reported.reset(token)
+
+
+_reported: ContextVar[Mapping[str, object]] = ContextVar("zep_memory_plugin_reported", default=MappingProxyType({}))
+"""What a provider reports of the run whose messages are being stored."""
 
 
 class ZepContextProvider(ContextProvider):

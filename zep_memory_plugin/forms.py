@@ -58,14 +58,12 @@ class Form:
     """Where in a message its parts are."""
     words: str = "text"
     """The type of a part with words of the user."""
-    reported: tuple[str, str, str] | None = None
-    """Where in a message the tokens are that a provider reports: their key, and in there those of input and output."""
+    reported: tuple[tuple[str, ...], str, str] | None = None
+    """Where in a message the tokens are that a provider reports: the way there, and the keys of input and output."""
 
     def parts(self, message: Json) -> list[Json]:
         """Return the list in *message* that holds its parts."""
-        value: object = message
-        for key in self.path:
-            value = value.get(key) if isinstance(value, dict) else None
+        value = _at(message, self.path)
         return value if isinstance(value, list) else []
 
     def with_parts(self, message: Json, parts: list[Json]) -> Json:
@@ -99,10 +97,18 @@ def _reported(form: Form, message: Json) -> dict[str, object]:
     """Return the tokens of *message* that a provider has reported, and the cost if it tells of that."""
     if form.reported is None:
         return {}
-    key, taken_in, put_out = form.reported
-    told = message.get(key)
+    path, taken_in, put_out = form.reported
+    told = _at(message, path)
     names = {"input_tokens": taken_in, "output_tokens": put_out, "cost": "cost"}
     return {name: told.get(theirs) for name, theirs in names.items()} if isinstance(told, dict) else {}
+
+
+def _at(message: Json, path: Iterable[str]) -> object:
+    """Return what is in *message* at the end of *path*, or None."""
+    value: object = message
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _rows(form: Form, message: Json, role: str) -> list[Message]:

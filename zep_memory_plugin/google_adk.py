@@ -395,6 +395,6 @@ def _written(part: Part) -> Json:
     return {"text": part.text}
 
 
-_REPORTED = ("usage_metadata", "prompt_token_count", "candidates_token_count")
+_REPORTED = (("usage_metadata",), "prompt_token_count", "candidates_token_count")
 FORM = Form("google_adk", _part, _messages, ("content", "parts"), reported=_REPORTED)
 """How the kit writes events."""

@@ -282,5 +282,5 @@ def _moment(row: Message) -> Json:
     return {} if row.created_at is None else {"timestamp": row.created_at.isoformat()}
 
 
-FORM = Form("pydantic_ai", _part, _messages, ("parts",), reported=("usage", "input_tokens", "output_tokens"))
+FORM = Form("pydantic_ai", _part, _messages, ("parts",), reported=(("usage",), "input_tokens", "output_tokens"))
 """How pydantic-ai writes messages."""

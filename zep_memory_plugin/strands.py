@@ -246,8 +246,8 @@ def _pieces(agent_id: str, message: SessionMessage) -> list[Message]:
         data["message"] = data["redact_message"]
     rows = forms.to_rows(FORM, data, data["message"]["role"])
     return [
-        row.model_copy(update={"uuid": _uuid(agent_id, message.message_id, piece), "metadata": {_AGENT: agent_id}})
-        for piece, row in enumerate(rows)
+        row.model_copy(update={"uuid": uuid, "metadata": {**(row.metadata or {}), _AGENT: agent_id}})
+        for row, uuid in ((row, _uuid(agent_id, message.message_id, piece)) for piece, row in enumerate(rows))
     ]
 
 
@@ -280,5 +280,6 @@ def _content(part: Part) -> Json:
     return {"text": part.text}
 
 
-FORM = Form("strands", _part, _messages, ("message", "content"))
+_REPORTED = (("message", "metadata", "usage"), "inputTokens", "outputTokens")
+FORM = Form("strands", _part, _messages, ("message", "content"), reported=_REPORTED)
 """How Strands writes messages."""

@@ -5,10 +5,10 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
-from agent_framework import AgentSession, Content, Message, SessionContext
+from agent_framework import Agent, AgentSession, BaseChatClient, ChatResponse, Content, Message, SessionContext
 
 from zep_memory_plugin import Message as Row
-from zep_memory_plugin import SessionManager, SessionOwnedByAnotherUser, ToolCall, use_session
+from zep_memory_plugin import SessionManager, SessionOwnedByAnotherUser, ToolCall, Usage, use_session
 from zep_memory_plugin.agent_framework import ZepContextProvider, ZepHistoryProvider, ZepSessionStore
 
 
@@ -121,6 +121,28 @@ def test_what_another_framework_wrote_is_one_message_with_all_calls_and_one_with
 
     assert [content.type for content in answer.contents] == ["text", "function_call", "function_call"]
     assert [(content.call_id, content.result) for content in results.contents] == [("1", "21"), ("2", "4")]
+
+
+class ReportingClient(BaseChatClient):
+    """Answers, and reports what that took."""
+
+    def _inner_get_response(self, **given: Any) -> Any:
+        async def respond() -> ChatResponse:
+            told: Any = {"input_token_count": 3, "output_token_count": 2}
+            return ChatResponse(messages=[Message("assistant", ["Hi."])], usage_details=told)
+
+        return respond()
+
+
+def test_what_a_provider_reports_of_a_run_is_kept_with_its_last_message(manager: SessionManager) -> None:
+    agent = Agent(client=ReportingClient(), context_providers=[ZepHistoryProvider(manager)])
+    for text in ("Hello.", "Hello again."):
+        run(agent.run(text, session=AgentSession(session_id="s")))
+
+    assert manager.usage("session") == [Usage(session_id="s", messages=2, input_tokens=6, output_tokens=4)]
+    assert [row.metadata for row in manager.list_messages("s")][1::2] == 2 * [
+        {"usage": {"input_tokens": 3, "output_tokens": 2}}
+    ]
 
 
 def context(text: str) -> SessionContext:

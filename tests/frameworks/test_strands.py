@@ -17,7 +17,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 from strands.types.exceptions import SessionException
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
-from zep_memory_plugin import Message, SessionManager, SessionOwnedByAnotherUser, Summary, ToolCall, use_session
+from zep_memory_plugin import Message, SessionManager, SessionOwnedByAnotherUser, Summary, ToolCall, Usage, use_session
 from zep_memory_plugin.strands import ZepMemoryStore, ZepSessionRepository
 
 IMAGE = {"image": {"format": "png", "source": {"bytes": b"\x89PNG\x00"}}}
@@ -65,6 +65,8 @@ class ScriptedModel(Model):
             yield {"contentBlockDelta": {"delta": {"toolUse": {"input": '{"city": "Lisbon"}'}}}}
         yield {"contentBlockStop": {}}
         yield {"messageStop": {"stopReason": "end_turn" if called else "tool_use"}}
+        usage = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+        yield {"metadata": {"usage": usage, "metrics": {"latencyMs": 1}}}
 
 
 @tool
@@ -219,6 +221,17 @@ def test_an_agent_goes_on_in_the_next_process(manager: SessionManager) -> None:
         "And now?",
         "5 messages",
     ]
+
+
+def test_what_a_provider_reports_is_kept_with_each_answer(manager: SessionManager) -> None:
+    agent(manager)("Weather?")
+
+    assert manager.usage("session") == [Usage(session_id="s", messages=2, input_tokens=6, output_tokens=4)]
+    assert [message.get("metadata", {}).get("usage") for message in agent(manager).messages][1] == {
+        "inputTokens": 3,
+        "outputTokens": 2,
+        "totalTokens": 5,
+    }
 
 
 def test_an_agent_takes_on_what_another_framework_began(manager: SessionManager) -> None:
