@@ -14,6 +14,7 @@ from tests.test_lost_answers import SESSION, WRITES, fill
 from zep_memory_plugin import Change, Changes, InvalidInput, Message, SessionManager, SessionOwnedByAnotherUser
 
 PATIENCE = 90
+SOON = timedelta(milliseconds=5)
 
 
 @pytest.fixture(params=ONE_EACH, ids=lambda backend: backend.name)
@@ -231,6 +232,49 @@ def test_the_session_of_another_user_is_refused(memory: Caller) -> None:
 
     with pytest.raises(SessionOwnedByAnotherUser):
         memory.changes("a", user_id="alice")
+
+
+def test_who_follows_sees_edits_and_deletions_as_they_are_committed(memory: Caller) -> None:
+    """From now on, or on from where it was."""
+    one, two = memory.add_memory("a", said("one", "two"), user_id="alice")
+    cursor = memory.changes("a").cursor
+    memory.update_message("a", one.uuid, content="one!")
+    come = iter(memory.follow_changes("a", cursor, interval=SOON))
+    assert told(next(come)) == [(2, "changed", "one!")]
+    memory.delete_messages("a", [two.uuid])
+    page = next(come)
+    assert told(page) == [(3, "deleted", "two")]
+
+    memory.add_memory("b", said("three"), user_id="alice")
+    theirs = iter(memory.follow_changes(cursor="0", interval=SOON, user_id="alice"))
+    assert [change.message.content for change in next(theirs).changes] == ["one!", "one!", "two", "three"]
+
+
+def test_who_follows_from_now_on_sees_what_comes_next(memory: Caller) -> None:
+    memory.add_memory("a", said("before"))
+    enough = threading.Event()
+
+    def write() -> None:
+        while not enough.wait(0.01):
+            memory.manager.add_memory("a", said("next"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    page = next(iter(memory.follow_changes("a", interval=SOON)))
+    enough.set()
+    writer.join(PATIENCE)
+
+    assert {change.message.content for change in page.changes} == {"next"}
+
+
+def test_following_ends_when_the_manager_is_closed(sqlite_url: str) -> None:
+    manager = SessionManager(sqlite_url)
+    manager.add_memory("a", said("one"))
+    come = manager.follow_changes("a", 0, interval=timedelta(days=1))
+    assert told(next(come)) == [(1, "appended", "one")]
+    manager.close()
+
+    assert list(come) == []
 
 
 BAD: dict[str, Callable[[SessionManager], object]] = {

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from zep_memory_plugin import (
     Branch,
+    ChangeKind,
     Changes,
     ErasureCheck,
     ErasureReceipt,
@@ -54,7 +55,10 @@ async def sessions(manager: SessionManager) -> None:
     assert_type(await manager.alist_holds(), list[Hold])
     assert_type(await manager.arestore_session("a", user_id="alice"), Session)
     assert_type(await manager.alist_sessions(10, 0, user_id="alice", metadata={"paid": True}), list[Session])
-    assert_type(await manager.achanges(user_id="alice"), Changes)
+    page = await manager.achanges(user_id="alice")
+    assert_type(page, Changes)
+    assert_type(page.changes[0].kind, ChangeKind)
+    assert_type(manager.afollow_changes(user_id="alice"), AsyncIterator[Changes])
     assert_type(manager.afollow("a", after_seq=0), AsyncIterator[Message])
     assert_type(manager.alist_all_sessions(10, metadata={"seats": 2}), AsyncIterator[list[Session]])
     async for chunk in manager.alist_all_sessions():

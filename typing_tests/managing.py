@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from zep_memory_plugin import (
     DEFAULT_MAX_TOKENS,
     Branch,
+    Change,
     Changes,
     ChangeState,
     CurrentSession,
@@ -221,7 +222,8 @@ def purging(manager: SessionManager) -> None:
     assert_type(manager.purge(), PurgeReport)
     assert_type(manager.purge(timedelta(days=30), batch_size=10, dry_run=True, progress=progress), PurgeReport)
     assert_type(manager.changes("a", 10, "now", user_id="alice"), Changes)
-    assert_type([change.message.content for change in manager.changes("a", cursor=1).changes], list[str])
+    assert_type(manager.changes("a", cursor=1).changes, list[Change])
+    assert_type(manager.follow_changes("a", 1, interval=timedelta(seconds=1), user_id="alice"), Iterator[Changes])
     assert_type(manager.follow("a", 0, interval=timedelta(seconds=1), user_id="alice"), Iterator[Message])
     assert_type(manager.purge_every(timedelta(hours=1)), None)
     rules = (RetentionRule(older_than=timedelta(days=age), metadata={"kind": "trial"}) for age in (30, 90))

@@ -1148,6 +1148,57 @@ class SessionManager:
             if len(new) < core.messages.FOLLOWED_AT_ONCE:
                 await self._runner.asleep(interval.total_seconds())
 
+    def follow_changes(
+        self,
+        session_id: str | None = None,
+        cursor: int | str | None = "now",
+        *,
+        interval: timedelta = timedelta(milliseconds=500),
+        user_id: str | None = None,
+    ) -> Iterator[Changes]:
+        """Yield what is committed in a session, or in all sessions of a user, as `changes` returns it: none missed.
+
+        Begins after *cursor*, by default after all that is committed when the first one is asked for. Whoever was
+        interrupted goes on after the `cursor` of the last ones that came. Looks after every *interval*, by one
+        statement, which has nothing to do as long as no revision has grown. Ends when the manager is closed, the twin
+        after the interval in which it was.
+
+        Raises:
+            InvalidInput: neither a session nor a user is named, or *cursor* is none.
+            SessionOwnedByAnotherUser: it is another's than of *user_id*, also where it becomes so meanwhile.
+        """
+        core.leases.check_interval(interval)
+        page = self.changes(session_id, core.changes.FOLLOWED_AT_ONCE, cursor, user_id=user_id)
+        while not self._runner.closed:
+            if page.changes:
+                yield page
+            if len(page.changes) < core.changes.FOLLOWED_AT_ONCE:
+                self._runner.sleep(interval.total_seconds())
+            if not self._runner.closed:
+                page = self.changes(session_id, core.changes.FOLLOWED_AT_ONCE, page.cursor, user_id=user_id)
+
+    async def afollow_changes(
+        self,
+        session_id: str | None = None,
+        cursor: int | str | None = "now",
+        *,
+        interval: timedelta = timedelta(milliseconds=500),
+        user_id: str | None = None,
+    ) -> AsyncIterator[Changes]:
+        """Yield what is committed in a session, or in all sessions of a user, as `changes` returns it: none missed.
+
+        See `follow_changes`.
+        """
+        core.leases.check_interval(interval)
+        page = await self.achanges(session_id, core.changes.FOLLOWED_AT_ONCE, cursor, user_id=user_id)
+        while not self._runner.closed:
+            if page.changes:
+                yield page
+            if len(page.changes) < core.changes.FOLLOWED_AT_ONCE:
+                await self._runner.asleep(interval.total_seconds())
+            if not self._runner.closed:
+                page = await self.achanges(session_id, core.changes.FOLLOWED_AT_ONCE, page.cursor, user_id=user_id)
+
     def _newest_seq(self, session_id: str, user_id: str | None) -> int:
         newest = self.last_messages(session_id, 1, user_id=user_id)
         return newest[0].seq or 0 if newest else 0

@@ -20,7 +20,7 @@ def _blocking_methods() -> dict[str, Callable[..., Any]]:
     return {name: method for name, method in methods.items() if f"a{name}" in methods and not name.startswith("_")}
 
 
-ENDLESS = {"follow", "purge_every", "retain_every"}
+ENDLESS = {"follow", "follow_changes", "purge_every", "retain_every"}
 """The methods that go on until the manager is closed."""
 
 METHODS = {name: method for name, method in _blocking_methods().items() if name not in ENDLESS}

@@ -41,6 +41,9 @@ from .messages import COLUMNS, read_one
 NOW = "now"
 """The place after all that is committed."""
 
+FOLLOWED_AT_ONCE = 100
+"""Changes that come together to who follows them."""
+
 _NOTHING = "0"
 _ENTRY = r"\d{1,19}(?:\.\d{1,19}){2,3}"
 _CURSOR = re.compile(rf"{_ENTRY}(?:-{_ENTRY})*", re.ASCII)
