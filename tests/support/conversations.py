@@ -459,6 +459,19 @@ class Conversations(RuleBasedStateMachine):
         assert shown == outcome(lambda: self.model.prompt_memory(session))
         assert outcome(lambda: self.ask("prompt_messages", session, None)) == shown[0]  # type: ignore[index]
 
+    @rule(session=sessions, limit=st.integers(1, 4))
+    def copy_by_changes(self, session: str, limit: int) -> None:
+        """Who stores what is appended or changed, and removes all else, page by page, has what the session has."""
+        copy: dict[UUID, Message] = {}
+        page = self.ask("changes", session, limit)
+        while page.changes:
+            for change in page.changes:
+                copy.pop(change.message.uuid, None)
+                if change.kind in ("appended", "changed"):
+                    copy[change.message.uuid] = change.message
+            page = self.ask("changes", session, limit, page.cursor)
+        assert sorted(copy.values(), key=lambda message: message.seq) == self.ask("list_messages", session)
+
     @rule(session=sessions)
     def last_messages(self, session: str) -> None:
         self.do("last_messages", session, 2)
