@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from tests.support import at_once
-from zep_memory_plugin import SchemaOutdated, SessionManager
+from zep_memory_plugin import Message, SchemaOutdated, SessionManager
 from zep_memory_plugin.migrations import configuration, upgrade
 from zep_memory_plugin.migrations.__main__ import main
 from zep_memory_plugin.running.schema import REVISION
@@ -154,6 +154,30 @@ def test_another_revision_is_refused_with_the_command_that_upgrades(empty_url: s
     assert caught.value.found == "9999"
     assert caught.value.needed == REVISION
     assert "python -m zep_memory_plugin.migrations" in str(caught.value)
+
+
+def test_tables_of_before_changes_were_told_are_completed_by_the_next_call(empty_url: str) -> None:
+    """Nothing that they hold is lost, and all of it is told as what was appended first."""
+    with SessionManager(empty_url) as manager:
+        manager.add_memory("a", [Message(role="user", content="of before")])
+    engine = engine_of(empty_url)
+    with engine.connect() as connection:
+        connection.execute(text("DROP INDEX ix_zep_messages_changed"))
+        for column in ("appended_revision", "changed_revision"):
+            connection.execute(text(f"ALTER TABLE zep_messages DROP COLUMN {column}"))
+    engine.dispose()
+
+    with SessionManager(empty_url) as manager:
+        manager.add_memory("a", [Message(role="user", content="of now")])
+        manager.delete_messages("a", [str(manager.list_messages("a")[0].uuid)])
+        told = manager.changes("a").changes
+        found = manager.search_memory("now", session_id="a")
+
+    assert [(change.kind, change.message.content) for change in told] == [
+        ("appended", "of now"),
+        ("deleted", "of before"),
+    ]
+    assert [result.message.content for result in found if result.message] == ["of now"]
 
 
 def test_upgrades_at_once_are_made_once(empty_url: str) -> None:

@@ -217,10 +217,12 @@ def _beside(table: Table, statement: str, dialect: str | None = None) -> None:
     event.listen(table, "after_create", ddl)
 
 
-def _partial_index(table: Table, columns: str, *, where: str, name: str | None = None) -> None:
-    """Index only the rows of *table* that meet *where*, so that the others cost nothing."""
+def _partial_index(table: Table, columns: str, *, where: str, name: str | None = None) -> str:
+    """Index only the rows of *table* that meet *where*, so that the others cost nothing; return the statement."""
     name = f"ix_{table.name}_{name or columns.replace(', ', '_')}"
-    _beside(table, f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}")
+    statement = f"CREATE INDEX {name} ON {table.name} ({columns}) WHERE {where}"
+    _beside(table, statement)
+    return statement
 
 
 users = Table(
@@ -309,7 +311,9 @@ messages = Table(
 between others has none. `changed_revision` is that of its last change since, and NULL before the first one.
 """
 
-_partial_index(messages, "session_id, changed_revision, seq", where="changed_revision IS NOT NULL", name="changed")
+CREATE_CHANGED_INDEX = _partial_index(
+    messages, "session_id, changed_revision, seq", where="changed_revision IS NOT NULL", name="changed"
+)
 
 summaries = Table(
     f"{PREFIX}summaries",

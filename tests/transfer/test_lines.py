@@ -87,14 +87,12 @@ def fill(memory: Any) -> None:
 
 
 def carried(snapshot: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Return what a snapshot says of the columns that are carried, in an order that is not the database's.
-
-    Without the revisions of sessions, which an import moves on, as any write does.
-    """
-    names = {kind: {column.name for column in records.columns_of(kind)} for kind in records.KINDS}
-    names["session"] -= {"revision"}
+    """Return what a snapshot says of the columns that are carried, in an order that is not the database's."""
     return {
-        kind: sorted(({name: row[name] for name in sorted(names[kind])} for row in snapshot[table.name]), key=repr)
+        kind: sorted(
+            ({column.name: row[column.name] for column in records.columns_of(kind)} for row in snapshot[table.name]),
+            key=repr,
+        )
         for kind, table in records.KINDS.items()
     }
 

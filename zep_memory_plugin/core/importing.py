@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, Table, bindparam, func, or_, select, update
+from sqlalchemy import Row as StoredRow
 
 from ..databases import database_of, index_of
 from ..databases.prepared import Prepared
@@ -162,7 +163,7 @@ def _store_in(connection: Connection, stamp: Stamp, session_id: str, records: Se
     for kind, store_rows in _STORES.items():
         rows = [_dated(stamp, record.row) for record in records if record.kind == kind]
         if rows:
-            new = store_rows(connection, session_id, session.last_seq, rows)
+            new = store_rows(connection, session, rows)
             stored.add(kind, new=new, known=len(rows) - new)
 
 
@@ -172,7 +173,7 @@ def _dated(stamp: Stamp, row: Row) -> Row:
     return row | {name: stamp.now for name in missing if not row[name]}
 
 
-def _store_states(connection: Connection, session_id: str, last_seq: int, rows: Sequence[Row]) -> int:
+def _store_states(connection: Connection, session: StoredRow[Any], rows: Sequence[Row]) -> int:
     return sum(_store_state(connection, session_states, row) for row in rows)
 
 
@@ -185,21 +186,22 @@ def _store_state(connection: Connection, table: Table, row: Row) -> bool:
     return connection.execute(put.returning(table.c.revision)).first() is not None
 
 
-def _store_branches(connection: Connection, session_id: str, last_seq: int, rows: Sequence[Row]) -> int:
+def _store_branches(connection: Connection, session: StoredRow[Any], rows: Sequence[Row]) -> int:
     insert = database_of(connection).insert(branches).on_conflict_do_nothing().returning(branches.c.seq)
     return sum(connection.execute(insert.values(row)).first() is not None for row in rows)
 
 
-def _store_summaries(connection: Connection, session_id: str, last_seq: int, rows: Sequence[Row]) -> int:
+def _store_summaries(connection: Connection, session: StoredRow[Any], rows: Sequence[Row]) -> int:
     insert = database_of(connection).insert(summaries).on_conflict_do_nothing().returning(summaries.c.seq)
     return sum(connection.execute(insert.values(row)).first() is not None for row in rows)
 
 
-def _store_messages(connection: Connection, session_id: str, last_seq: int, rows: Sequence[Row]) -> int:
+def _store_messages(connection: Connection, session: StoredRow[Any], rows: Sequence[Row]) -> int:
     """Store the messages that the session does not know; one whose seq is taken by another goes to the end."""
+    session_id: str = session.session_id
     known, taken = _there(connection, session_id, rows)
     fresh = list({row["uuid"]: row for row in rows if row["uuid"] not in known}.values())
-    end = max([last_seq, *(row["seq"] for row in fresh)])
+    end = max([session.last_seq, *(row["seq"] for row in fresh)])
     by_seq: dict[int, Row] = {}
     for row in fresh:
         seq = row["seq"]
@@ -208,9 +210,11 @@ def _store_messages(connection: Connection, session_id: str, last_seq: int, rows
             seq = end
         by_seq[seq] = row
     if by_seq:
-        newest = max(row["created_at"] for row in by_seq.values())
-        revision = _reach(connection, session_id, max(last_seq, *by_seq), newest)
-        _fill(connection, session_id, sorted(by_seq.items()), revision)
+        at_end = min(by_seq) > _last_seq_there(connection, session_id)
+        revision: int = session.revision
+        if not at_end or end > session.last_seq:  # else it is what the session came for, with its revision
+            revision = _reach(connection, session_id, end, max(row["created_at"] for row in by_seq.values()))
+        _fill(connection, session_id, sorted(by_seq.items()), revision, at_end=at_end)
     return len(by_seq)
 
 
@@ -229,10 +233,15 @@ def _there(connection: Connection, session_id: str, rows: Sequence[Row]) -> tupl
     return uuids, seqs
 
 
-def _fill(connection: Connection, session_id: str, rows: Sequence[tuple[int, Row]], revision: int) -> None:
-    """Store new messages, which are appended where none comes after them, and else put in between others."""
+def _last_seq_there(connection: Connection, session_id: str) -> int:
     query = select(func.max(messages.c.seq)).where(messages.c.session_id == session_id)
-    at_end = rows[0][0] > (connection.execute(query).scalar() or 0)
+    return connection.execute(query).scalar() or 0
+
+
+def _fill(
+    connection: Connection, session_id: str, rows: Sequence[tuple[int, Row]], revision: int, *, at_end: bool
+) -> None:
+    """Store new messages, which are appended *at_end*, and else put in between others."""
     index = index_of(connection)
     filled = [(seq, row | index.columns(row["name"], row["content"])) for seq, row in rows]
     database_of(connection).fill(connection, session_id, filled, revision if at_end else None)

@@ -7,16 +7,30 @@ with a warning in the log; what cannot is an error that says what is missing.
 
 import logging
 
-from sqlalchemy import Connection, Table, exists, insert, inspect, select
+from sqlalchemy import DDL, Connection, Table, exists, insert, inspect, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from ..databases import database_of, transaction
 from ..databases.naming import Names, names_of
 from ..errors import SchemaIncomplete, SchemaOutdated
-from ..tables import columns_of, messages, metadata, schema_version, sessions, summaries, tables_of
+from ..tables import (
+    CREATE_CHANGED_INDEX,
+    columns_of,
+    messages,
+    metadata,
+    schema_version,
+    sessions,
+    summaries,
+    tables_of,
+)
 
 REVISION = "0001"
 """The revision of `tables`; the newest one in `migrations/versions`."""
+
+_LATE = ((messages.c.appended_revision, " DEFAULT 1"), (messages.c.changed_revision, ""))
+"""Columns of messages that the first databases were made without, and what their rows get there."""
+
+_LATEST = messages.c.changed_revision.name
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +57,11 @@ def prepare(connection: Connection) -> bool:
 
 def is_current(cursor: DBAPICursor, names: Names) -> bool:
     """Tell, through *cursor* of a new connection, whether the tables with *names* are there and of our revision."""
-    table = names.of(schema_version.name)
+    late = f"SELECT {_LATEST} FROM {names.of(messages.name)} WHERE 1 = 0"  # noqa: S608
+    query = f"SELECT {schema_version.c.version_num.name}, ({late}) FROM {names.of(schema_version.name)}"  # noqa: S608
     try:
-        cursor.execute(f"SELECT {schema_version.c.version_num.name} FROM {table}")  # noqa: S608
-        return list(cursor.fetchall()) == [(REVISION,)]
+        cursor.execute(query)
+        return list(cursor.fetchall()) == [(REVISION, None)]
     except Exception:  # whatever it is, `prepare` looks closer
         return False
 
@@ -70,6 +85,8 @@ def mend(connection: Connection) -> bool:
         names = ", ".join(table.name for table in missing)
         logger.warning("made again, empty, as somebody had dropped them: %s", names)
     _create(connection, missing)
+    if messages in left:
+        _add_late(connection)
     database_of(connection).mend(connection)
     if _revision(connection, left) is None:
         connection.execute(insert(schema_version).values(version_num=REVISION))
@@ -88,7 +105,8 @@ def _is_complete(connection: Connection) -> bool:
     revision = _revision(connection, [schema_version])
     if revision not in (None, REVISION):
         raise SchemaOutdated(revision, REVISION)
-    return revision is not None and not missing and database_of(connection).is_whole(connection)
+    whole = revision is not None and not missing and database_of(connection).is_whole(connection)
+    return whole and _LATEST in _columns(connection, messages)
 
 
 def _missing(connection: Connection) -> list[Table]:
@@ -105,12 +123,25 @@ def _revision(connection: Connection, tables: list[Table]) -> str | None:
 
 def _check_columns(connection: Connection, tables: list[Table]) -> None:
     """Make sure that *tables*, whose revision nobody has noted, are as we make them."""
-    inspector, names = inspect(connection), names_of(connection)
+    late = {column.name for column, _ in _LATE}
     for table in tables:
         wanted = {column.name for column in columns_of(table, connection.dialect.name)}
-        found = inspector.get_columns(names.bare(table.name), schema=names.schema)
-        if {column["name"] for column in found} != wanted:
+        if wanted - late != _columns(connection, table) - late:
             raise SchemaOutdated(None, REVISION)
+
+
+def _columns(connection: Connection, table: Table) -> set[str]:
+    names = names_of(connection)
+    return {column["name"] for column in inspect(connection).get_columns(names.bare(table.name), schema=names.schema)}
+
+
+def _add_late(connection: Connection) -> None:
+    """Add the columns that the table of messages lacks: what is in it came with the first revision of its session."""
+    there = _columns(connection, messages)
+    added = [(column.name, default) for column, default in _LATE if column.name not in there]
+    statements = [f"ALTER TABLE {messages.name} ADD COLUMN {name} BIGINT{default}" for name, default in added]
+    for statement in (*statements, *([CREATE_CHANGED_INDEX] if statements else [])):
+        connection.execute(DDL(statement))  # type: ignore[no-untyped-call]  # SQLAlchemy's is untyped
 
 
 def _check_sessions(connection: Connection, missing: list[Table], left: list[Table]) -> None:
