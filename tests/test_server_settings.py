@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from zep_memory_plugin import DatabaseUnavailable, InvalidInput, Message, SessionManager, ZepMemoryError
 from zep_memory_plugin.databases.postgresql.errors import failure
@@ -136,6 +139,18 @@ def test_the_class_of_a_state_decides_what_becomes_of_the_call(state: str, again
     assert isinstance(meant.error, DatabaseUnavailable)
     assert meant.error.code == state
     assert meant.retryable is again
+
+
+def test_a_connection_whose_driver_has_lost_the_thread_is_lost() -> None:
+    """As asyncpg's, where a server that stops answers amid something else."""
+    dialect: Any = create_async_engine("postgresql+asyncpg://").dialect
+    said = dialect.loaded_dbapi.InternalClientError("got result for unknown protocol state 3")
+
+    meant = failure(DBAPIError.instance("SELECT 1", {}, said, Exception))
+
+    assert isinstance(meant.error, DatabaseUnavailable)
+    assert meant.retryable
+    assert meant.away
 
 
 def test_a_path_is_a_database(tmp_path: Path) -> None:

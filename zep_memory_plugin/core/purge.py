@@ -108,7 +108,7 @@ def turn(
     It tells after what time to do it again. Purges of another age or purpose are done beside each other.
     """
     interval = leases.check_interval(interval)
-    request(older_than, batch_size, dry_run, None)
+    request(older_than, batch_size, dry_run, progress)
     lease = Lease(f"{'dry run' if dry_run else 'purge'} older than {older_than}", interval)
     return lambda: leases.in_turn(lease, lambda: purge(request(older_than, batch_size, dry_run, None, lease)), progress)
 

@@ -117,7 +117,7 @@ def _sqlstate(error: BaseException) -> str | None:
 
 def _is_lost(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _failed_to_connect(error)
+        return error.connection_invalidated or _failed_to_connect(error) or _is_confused(error)
     return isinstance(error, OSError)
 
 
@@ -127,3 +127,8 @@ def _failed_to_connect(error: DBAPIError) -> bool:
         "ConnectionTimeout",
         "OperationalError",
     }
+
+
+def _is_confused(error: DBAPIError) -> bool:
+    """Recognise what asyncpg says, without a sqlstate, where a server that stops answers amid something else."""
+    return type(error.orig).__name__ == "InternalClientError"
