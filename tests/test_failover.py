@@ -15,6 +15,11 @@ from zep_memory_plugin import Message, SessionManager
 AWAY = 3.0
 """Seconds between the end of the primary and the promotion of its standby."""
 
+LONGEST = 20.0
+"""Seconds that a writer may take to go on."""
+
+SESSIONS = ["blocking", "awaiting"]
+
 Writer = Callable[[SessionManager, threading.Event], int]
 
 
@@ -64,6 +69,14 @@ def awrite(manager: SessionManager, over: threading.Event) -> int:
     return asyncio.run(_awrite(manager, over))
 
 
+def both_go_on(manager: SessionManager, before: dict[str, int]) -> None:
+    """Wait until both writers have appended once more, which may have to wait for their next attempt."""
+    deadline = time.monotonic() + LONGEST
+    while any(count <= before[session] for session, count in manager.count_messages(SESSIONS).items()):
+        assert time.monotonic() < deadline, "a writer does not go on"
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 def test_no_call_fails_while_a_standby_takes_over(primary: Cluster, standby: Standby, driver: str) -> None:
     """Three seconds after its primary has ended: what was acknowledged is there, once."""
@@ -76,13 +89,13 @@ def test_no_call_fails_while_a_standby_takes_over(primary: Cluster, standby: Sta
             primary.stop_in_order()
             time.sleep(AWAY)
             standby.promote()
-            counts_before = [manager.count_messages([session])[session] for session in ("blocking", "awaiting")]
-            time.sleep(0.5)
+            before = manager.count_messages(SESSIONS)
+            both_go_on(manager, before)
         finally:
             over.set()
         counts = [writer.result() for writer in writers]
 
-        for session, count, before in zip(("blocking", "awaiting"), counts, counts_before, strict=True):
-            assert count > before
+        for session, count in zip(SESSIONS, counts, strict=True):
+            assert count > before[session]
             shown = manager.list_messages(session)
             assert [message.content for message in shown] == [str(number) for number in range(1, count + 1)]
