@@ -116,6 +116,6 @@ def _goals(figures: list[Figure]) -> list[Goal]:
     return [
         goal
         for figure in figures
-        if " with " in figure.name
+        if figure.kind == "limit"
         for goal in ratio_goal(f"rate to {figure.name}", ours, figure, 0.5, at_least=True)
     ]

@@ -65,6 +65,7 @@ async def _table(run: Run, kind: Kind) -> Table:
         rate("one DELETE with an index of words", "limit", rows / indexed),
     ]
     goals = [
+        Goal("rate to one bare DELETE", bare / alone, 0.7, at_least=True),
         Goal("rate to one DELETE with an index of words", indexed / alone, 0.6, at_least=True),
         Goal("p99 of the writers to that without a purge", percentile(during, 99) / percentile(before, 99), 4),
         Goal("MiB by which the process grew", growth, LARGEST_GROWTH),

@@ -31,6 +31,7 @@ _LATE = ((messages.c.appended_revision, " DEFAULT 1"), (messages.c.changed_revis
 """Columns of messages that the first databases were made without, and what their rows get there."""
 
 _LATEST = messages.c.changed_revision.name
+"""The last of them, by which tables are known to have all."""
 
 logger = logging.getLogger(__name__)
 
